@@ -1,0 +1,12 @@
+"""From words to a command's dataclass of arguments, by tyro."""
+
+from typing import TypeVar
+
+import tyro
+
+A = TypeVar("A")
+
+
+def parse(cls: type[A], words: list[str], *, command: str) -> A:
+    """Parse the words behind `untrimmed COMMAND`; on a mistake tyro prints what is wrong and exits with 2."""
+    return tyro.cli(cls, prog=f"untrimmed {command}", args=words)
