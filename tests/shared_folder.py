@@ -1,4 +1,4 @@
-"""Where real third-party material may lie: a folder `shared` beside the checkout. Tests that want it skip without it."""
+"""Where real third-party material may lie: a folder `shared` beside the checkout; tests skip without it."""
 
 from pathlib import Path
 
