@@ -12,7 +12,7 @@ STAGES = ("evaluate", "aggregate", "classify", "propose", "localize", "caption",
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__",),
     ("records",),
-    ("timeline", "configs", "columns"),
+    ("timeline", "configs", "columns", "files"),
     (*STAGES, "train", "media"),
     ("data",),
     ("nets",),
@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
-GROUND = ("__init__", "records", "timeline", "configs", "columns")
+GROUND = ("__init__", "records", "timeline", "configs", "columns", "files")
 FORBIDDEN_NAMES = ("utils", "misc", "common", "base", "core", "helpers")
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,94 @@
+"""untrimmed train NUMBER: fit a system on a data set."""
+
+import logging
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from untrimmed.cli.arguments import parse
+from untrimmed.records import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments:
+    """Fit a system on the training part of a data set. The options below --config are the system's own."""
+
+    number: tyro.conf.Positional[int]
+    """Number of the system's report; `untrimmed systems` lists them."""
+    data: tyro.conf.Positional[Path]
+    """Data set: an annotation file or folder in any format that `untrimmed check` knows."""
+    output: Path
+    """Folder for the trained system; it appears when training has ended."""
+    store: Path = Path("store")
+    """Folder of measured features, shared by all systems."""
+    work: Path | None = None
+    """Folder for checkpoints and logs, from which a killed run goes on; OUTPUT.work by default."""
+    size: Literal["published", "laptop"] = "published"
+    """Whose defaults: the report's values, or the variant that trains on two cores."""
+    videos: Path | None = None
+    """Folder of the video files if they do not lie beside the annotations."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:1."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the nets' arithmetic."""
+    seed: int = 0
+    """Seed of every random choice."""
+
+
+def call(words: list[str]) -> int:
+    """Run the command; see _Arguments."""
+    number, size = _peek(words)
+    if number is None:
+        parse(_Arguments, words, command="train")
+        raise DataError("number must be the first word, e.g. untrimmed train 19 DATA --output DIR")
+    from untrimmed.systems.catalogue import entry_of
+
+    entry = entry_of(number)
+    config = entry.laptop if size == "laptop" else entry.published
+    arguments_class = make_dataclass(
+        "Arguments", [("config", type(config), field(default=config))], bases=(_Arguments,), frozen=True, kw_only=True
+    )
+    arguments_class.__doc__ = _Arguments.__doc__
+    return _run(parse(arguments_class, words, command="train"), entry)
+
+
+def _peek(words: list[str]) -> tuple[int | None, str]:
+    """The system's number and size, needed to know which options there are."""
+    number = int(words[0]) if words and words[0].isdigit() else None
+    for first, second in zip(words, [*words[1:], ""], strict=True):
+        if first == "--size":
+            return number, second
+        if first.startswith("--size="):
+            return number, first.removeprefix("--size=")
+    return number, "published"
+
+
+def _run(arguments: Any, entry: Any) -> int:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from untrimmed.data import open_dataset
+    from untrimmed.features.store import FeatureStore
+    from untrimmed.train import Run
+
+    console = Console()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+    if arguments.output.exists():
+        raise DataError(f"output {arguments.output} exists already; choose another folder or remove it")
+    dataset = open_dataset(arguments.data, videos=arguments.videos)
+    work = arguments.work or arguments.output.with_name(arguments.output.name + ".work")
+    run = Run(
+        folder=work,
+        device=arguments.device,
+        precision=arguments.precision,
+        seed=arguments.seed,
+        progress=console.is_terminal,
+    )
+    system = entry.system(arguments.config)
+    system.fit(dataset, store=FeatureStore(arguments.store), run=run)
+    system.save(arguments.output)
+    console.print(f"system {entry.number:02d} fitted on {dataset.name} ({len(dataset.annotations)} videos) and saved")
+    console.print(f"next: untrimmed predict {arguments.output} {arguments.data} --output predictions", soft_wrap=True)
+    return 0
