@@ -13,7 +13,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A path to write to; when the block ends well what was written takes the place of `path` in one step.
 
     Folders above are made. After an error nothing is left and an older file stays as it was. The temporary file lies
-    beside its goal, named `.NAME.RANDOM.part`, so that a reader never takes it for the file and a kill leaves only that.
+    beside its goal, named `.NAME.RANDOM.part`: no reader takes it for the file, and a kill leaves only that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")

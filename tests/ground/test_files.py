@@ -7,6 +7,11 @@ import pytest
 from untrimmed.files import replacing, replacing_folder, write_text
 
 
+def break_off(folder: Path, text: str) -> None:
+    (folder / "half" if folder.is_dir() else folder).write_text(text)
+    raise RuntimeError("broken")
+
+
 def test_a_file_appears_when_the_block_ends_well(tmp_path: Path) -> None:
     goal = tmp_path / "deep" / "a.txt"
     with replacing(goal) as part:
@@ -22,8 +27,7 @@ def test_after_an_error_the_old_file_stays_and_nothing_is_left(tmp_path: Path) -
     goal = tmp_path / "a.txt"
     goal.write_text("old")
     with pytest.raises(RuntimeError, match="broken"), replacing(goal) as part:
-        part.write_text("half")
-        raise RuntimeError("broken")
+        break_off(part, "half")
     assert goal.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
@@ -31,8 +35,7 @@ def test_after_an_error_the_old_file_stays_and_nothing_is_left(tmp_path: Path) -
 def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     goal = tmp_path / "system"
     with pytest.raises(RuntimeError, match="broken"), replacing_folder(goal) as part:
-        (part / "config.json").write_text("{}")
-        raise RuntimeError("broken")
+        break_off(part, "{}")
     assert list(tmp_path.iterdir()) == []
     with replacing_folder(goal) as part:
         (part / "config.json").write_text("{}")

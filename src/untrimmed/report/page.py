@@ -15,8 +15,8 @@ from typing import Any
 from markupsafe import Markup
 
 from untrimmed import __version__
-from untrimmed.records import Annotation, DataError, Prediction
 from untrimmed.files import write_text
+from untrimmed.records import Annotation, DataError, Prediction
 
 EMBED_BYTES = 24 * 2**20
 """Videos are embedded up to this many bytes in all; browsers become slow to open pages much beyond it."""
