@@ -1,0 +1,11 @@
+"""Read videos: this is the door to what the files beside it do.
+
+`probe` tells what a file is, `read_frames` streams it, `read_at` and `read_at_seconds` pick single frames,
+`dense_clips` slides a window over it.
+"""
+
+from untrimmed.media.info import VideoInfo, probe
+from untrimmed.media.source import DecodeReport
+from untrimmed.media.stream import Frame, FrameStream, read_frames
+
+__all__ = ["DecodeReport", "Frame", "FrameStream", "VideoInfo", "probe", "read_frames"]
