@@ -1,0 +1,224 @@
+"""untrimmed analyze VIDEO...: classes, proposals, actions and captions of any video, as files and as a page."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from untrimmed.cli.arguments import parse
+from untrimmed.records import Annotation, DataError, Prediction, Task, Video
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# fmt: off
+ENDINGS = (
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".h264", ".h265", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+)
+# fmt: on
+SUBTITLES = 10
+"""Detections that go into subtitles where there are no captions: the rest would hide the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Say what happens in videos: JSON in the official formats, WebVTT and SRT subtitles, and one HTML page."""
+
+    videos: tyro.conf.Positional[tuple[Path, ...]]
+    """Video files, or folders of them."""
+    output: Path = Path("analysis")
+    """Folder for the page index.html, the files TASK.json, and VIDEO.vtt and VIDEO.srt."""
+    systems: tuple[Path, ...] = (Path("demo/systems"),)
+    """Trained systems, or folders of them; `make demo` leaves three in demo/systems, `untrimmed train` makes others."""
+    ground_truth: Path | None = None
+    """Annotation file or folder to show beside what was found."""
+    store: Path | None = None
+    """Folder of measured features; OUTPUT/features by default."""
+
+
+def call(words: list[str]) -> int:
+    """Run the command; see Arguments."""
+    arguments = parse(Arguments, words, command="analyze")
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    console = Console()
+    handler = RichHandler(console=console, show_time=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    files = find_videos(arguments.videos)
+    folders = find_systems(arguments.systems)
+    annotations: dict[str, Annotation] = {}
+    if arguments.ground_truth is not None:
+        from untrimmed.data import open_dataset
+
+        known = open_dataset(arguments.ground_truth)
+        annotations = {annotation.video.video_id: annotation for annotation in known.annotations}
+    videos, failed = _probe(files)
+    store = arguments.store or arguments.output / "features"
+    predictions = analyze(videos, folders, store, console=console)
+    for video in videos:
+        if video.video_id not in predictions:
+            failed[str(video.path)] = "no system could read it (the reason is above)"
+    if predictions:
+        _write(arguments.output, list(predictions.values()), annotations)
+        _summary(console, list(predictions.values()))
+        console.print(f"page: {arguments.output / 'index.html'}", soft_wrap=True)
+    for name, reason in failed.items():
+        console.print(f"[red]not analysed[/] {name}: {reason}", soft_wrap=True, highlight=False)
+    if not predictions:
+        raise DataError(f"none of {len(files)} videos could be analysed (the reasons are above)")
+    return 1 if failed else 0
+
+
+def find_videos(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named whose ending is that of a video, sorted.
+
+    Raises:
+        DataError: when a path does not exist or a folder has no videos.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(item for item in path.rglob("*") if item.suffix.lower() in ENDINGS and item.is_file())
+            if not inside:
+                raise DataError(f"folder {path} holds no video ({' '.join(ENDINGS)})")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise DataError(f"video {path} does not exist")
+    if not found:
+        raise DataError("analyze needs at least one video file or folder")
+    return list(dict.fromkeys(found))
+
+
+def find_systems(paths: Sequence[Path]) -> list[Path]:
+    """The folders of trained systems among or in the given ones, sorted by name.
+
+    Raises:
+        DataError: when there is none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if (path / "config.json").exists():
+            found.append(path)
+        elif path.is_dir():
+            found += sorted(item.parent for item in path.glob("*/config.json"))
+    if not found:
+        where = ", ".join(str(path) for path in paths)
+        raise DataError(f"no trained system in {where}; `make demo` or `untrimmed train` makes some")
+    return found
+
+
+def analyze(
+    videos: Sequence[Video], folders: Sequence[Path], store: Path, *, console: "Console | None" = None
+) -> dict[str, Prediction]:
+    """Let every system say what it can of every video.
+
+    Args:
+        videos: files at hand (path is set).
+        folders: of trained systems; where two serve one task, the first that says something counts.
+        store: folder of measured features.
+        console: where progress is shown on a terminal.
+
+    Returns:
+        One merged prediction a video, in order; videos that no system could read are absent.
+    """
+    from rich.progress import track
+
+    from untrimmed.features.store import FeatureStore
+    from untrimmed.systems.catalogue import load_system
+
+    merged: dict[str, Prediction] = {}
+    for folder in folders:
+        system = load_system(folder)
+        stream = system.predict(videos, store=FeatureStore(store))
+        hidden = console is None or not console.is_terminal
+        name = f"system {system.number:02d}"
+        for said in track(stream, name, total=len(videos), console=console, disable=hidden):
+            before = merged.get(said.video.video_id, Prediction(video=said.video))
+            merged[said.video.video_id] = _merge(before, said)
+    return {video.video_id: merged[video.video_id] for video in videos if video.video_id in merged}
+
+
+def _merge(first: Prediction, second: Prediction) -> Prediction:
+    names = ("classes", "proposals", "detections", "captions")
+    new = {name: getattr(second, name) for name in names if getattr(first, name) is None}
+    return replace(first, **new)
+
+
+def _probe(files: Sequence[Path]) -> tuple[list[Video], dict[str, str]]:
+    """Videos with unique ids, and the reasons of those that cannot be read by file."""
+    from untrimmed.media.reader import probe
+
+    videos: list[Video] = []
+    failed: dict[str, str] = {}
+    taken: set[str] = set()
+    for path in files:
+        try:
+            duration = probe(path).duration
+        except DataError as error:
+            failed[str(path)] = str(error)
+            continue
+        video_id = next(name for name in _names(path) if name not in taken)
+        taken.add(video_id)
+        videos.append(Video(video_id=video_id, duration=duration, path=path))
+    return videos, failed
+
+
+def _names(path: Path) -> Any:
+    """Names for a file: its stem, then with its ending, then numbered."""
+    yield path.stem
+    yield path.name
+    number = 2
+    while True:
+        yield f"{path.name}-{number}"
+        number += 1
+
+
+def _write(output: Path, predictions: list[Prediction], annotations: dict[str, Annotation]) -> None:
+    from untrimmed.data import write_predictions
+    from untrimmed.report.page import write_page
+    from untrimmed.report.preview import playable
+    from untrimmed.report.subtitles import write_srt, write_vtt
+
+    parts = {
+        Task.CLASSIFICATION: "classes",
+        Task.PROPOSALS: "proposals",
+        Task.LOCALIZATION: "detections",
+        Task.CAPTIONING: "captions",
+    }
+    for task, name in parts.items():
+        said = [prediction for prediction in predictions if getattr(prediction, name) is not None]
+        if said:
+            write_predictions(output / f"{task.value}.json", said, task)
+    for prediction in predictions:
+        cues = prediction.captions if prediction.captions is not None else (prediction.detections or ())[:SUBTITLES]
+        if cues:
+            name = Path(prediction.video.video_id).name
+            write_vtt(cues, output / f"{name}.vtt", duration=prediction.video.duration)
+            write_srt(cues, output / f"{name}.srt", duration=prediction.video.duration)
+    files = {
+        prediction.video.video_id: playable(prediction.video.path, output / "previews")
+        for prediction in predictions
+        if prediction.video.path is not None
+    }
+    title = predictions[0].video.video_id if len(predictions) == 1 else f"{len(predictions)} videos"
+    write_page(output / "index.html", predictions, annotations=annotations, playable=files, title=title)
+
+
+def _summary(console: "Console", predictions: list[Prediction]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("video", "seconds", "class", "actions", "captions")
+    for prediction in predictions:
+        best = prediction.classes.best(1) if prediction.classes is not None else []
+        first = f"{escape(best[0][0])} ({best[0][1]:.2f})" if best else "-"
+        counts = [str(len(part)) if part is not None else "-" for part in (prediction.detections, prediction.captions)]
+        table.add_row(escape(prediction.video.video_id), f"{prediction.video.duration:.1f}", first, *counts)
+    console.print(table)

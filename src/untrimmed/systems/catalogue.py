@@ -1,0 +1,75 @@
+"""The systems that are built: one explicit tuple."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from untrimmed.records import DataError
+from untrimmed.systems import context_captions, prop_ssad, tsn_and_c3d
+from untrimmed.systems.saving import system_name
+from untrimmed.systems.system import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A built system.
+
+    Attributes:
+        system: its class.
+        published: its configuration with the report's values.
+        laptop: the variant that trains on two cores.
+    """
+
+    system: type[System[Any]]
+    published: Any
+    laptop: Any
+
+    @property
+    def number(self) -> int:
+        """The number of the report."""
+        return self.system.number
+
+
+SYSTEMS: tuple[Entry, ...] = (
+    Entry(
+        system=tsn_and_c3d.TsnAndC3d,
+        published=tsn_and_c3d.TsnAndC3dConfig(),
+        laptop=tsn_and_c3d.LAPTOP,
+    ),
+    Entry(
+        system=prop_ssad.PropSsad,
+        published=prop_ssad.PropSsadConfig(),
+        laptop=prop_ssad.LAPTOP,
+    ),
+    Entry(
+        system=context_captions.ContextCaptions,
+        published=context_captions.ContextCaptionsConfig(),
+        laptop=context_captions.LAPTOP,
+    ),
+)
+
+
+def entry_of(number: int) -> Entry:
+    """The built system of one report.
+
+    Raises:
+        DataError: when there is no report of that number or its system is not built yet.
+    """
+    for entry in SYSTEMS:
+        if entry.number == number:
+            return entry
+    built = ", ".join(f"{entry.number:02d}" for entry in SYSTEMS)
+    raise DataError(f"system {number:02d} is not built; those that are: {built} (see untrimmed systems)")
+
+
+def load_system(folder: Path) -> System[Any]:
+    """The trained system in a folder, whichever of the catalogue it is.
+
+    Raises:
+        DataError: when the folder holds none.
+    """
+    name = system_name(folder)
+    for entry in SYSTEMS:
+        if entry.system.__name__ == name:
+            return entry.system.load(folder)
+    raise DataError(f"{folder} holds a system {name!r} that this version does not know")
