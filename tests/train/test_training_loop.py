@@ -39,7 +39,7 @@ def test_it_learns_and_says_how() -> None:
     before = accuracy(model.eval())
     history = fit(model, Points(), cross_entropy, schedule=SCHEDULE, run=RUN, name="points")
     assert not model.training
-    assert accuracy(model) > max(before, 0.85)
+    assert accuracy(model) > max(before, 0.75)
     assert history.steps == history.best_step == 96
     assert history.best_figure is None
     assert not history.stopped_early
