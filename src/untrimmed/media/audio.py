@@ -90,25 +90,29 @@ def _pieces(path: Path, rate: int) -> Iterator[np.ndarray]:
 
 def _resampled(container: InputContainer, stream: AudioStream, rate: int, tally: Tally) -> Iterator[np.ndarray]:
     origin = (container.start_time or 0) / av.time_base
-    resampler, layout = None, None
+    resampler, layout = _mono(rate), None
     heard = 0.0  # seconds of input so far, silence included
     for frame in _decoded(container, stream, tally):
         seen = (frame.format.name, frame.layout.name, frame.sample_rate)
         if seen != layout:  # a stream may change its sound on the way
-            if resampler is not None:
+            if layout is not None:
                 yield from _samples(resampler.resample(None))
-            resampler, layout = AudioResampler(format="fltp", layout="mono", rate=rate), seen
+            resampler, layout = _mono(rate), seen
         stamp = None if frame.time is None else frame.time - origin
         if stamp is not None and _GAP < stamp - heard <= _LONGEST_SILENCE:
             yield from _samples(resampler.resample(None))
-            resampler = AudioResampler(format="fltp", layout="mono", rate=rate)
+            resampler = _mono(rate)
             yield np.zeros(round(stamp * rate) - round(heard * rate), np.float32)
             heard = stamp
         heard += frame.samples / frame.sample_rate
         frame.pts = None  # the resampler must not put in or drop samples on its own
         yield from _samples(resampler.resample(frame))
-    if resampler is not None:
+    if layout is not None:
         yield from _samples(resampler.resample(None))
+
+
+def _mono(rate: int) -> AudioResampler:
+    return AudioResampler(format="fltp", layout="mono", rate=rate)
 
 
 def _samples(frames: list[AudioFrame]) -> Iterator[np.ndarray]:

@@ -54,24 +54,27 @@ def probe(path: Path) -> VideoInfo:
         if first is None:
             raise no_frames(path, tally)
         height, width = display_size(first, pixel_aspect(stream.sample_aspect_ratio))
+        rotation = 90 * quarter_turns(first)
         rate = frame_rate(stream)
-        frames = stream.frames or None
-        audio = [track for track in container.streams.audio if track.codec_context is not None]
-        info = dict(
-            path=path,
-            width=width,
-            height=height,
-            frames=frames,
-            rotation=90 * quarter_turns(first),
-            codec=stream.codec_context.name,
-            has_audio=bool(audio),
-            audio_rate=audio[0].codec_context.sample_rate or None if audio else None,
-        )
+        frames, codec = stream.frames or None, stream.codec_context.name
+        tracks = [track.codec_context for track in container.streams.audio if track.codec_context is not None]
+        audio_rates = [track.sample_rate or None for track in tracks]
     if claimed is None or rate is None:
         counted, length = _measured(path, rate)
         claimed = length if claimed is None else claimed
         rate = counted / claimed if rate is None else rate
-    return VideoInfo(duration=claimed, fps=rate, **info)
+    return VideoInfo(
+        path=path,
+        duration=claimed,
+        fps=rate,
+        width=width,
+        height=height,
+        frames=frames,
+        rotation=rotation,
+        codec=codec,
+        has_audio=bool(audio_rates),
+        audio_rate=audio_rates[0] if audio_rates else None,
+    )
 
 
 def _claimed_duration(container: InputContainer, stream: VideoStream) -> float | None:

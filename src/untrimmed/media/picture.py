@@ -97,7 +97,7 @@ def _is_full_range(frame: VideoFrame) -> bool:
 def _plane(frame: VideoFrame, number: int, *, channels: int = 1) -> np.ndarray:
     """A plane of a frame without copying; the array keeps the plane alive."""
     plane = frame.planes[number]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     image = rows[:, : plane.width * channels]
     return image.reshape(plane.height, plane.width, channels) if channels > 1 else image
 

@@ -4,8 +4,21 @@
 `dense_clips` slides a window over it.
 """
 
+from untrimmed.media.clips import Clip, dense_clips
 from untrimmed.media.info import VideoInfo, probe
 from untrimmed.media.source import DecodeReport
+from untrimmed.media.sparse import read_at, read_at_seconds
 from untrimmed.media.stream import Frame, FrameStream, read_frames
 
-__all__ = ["DecodeReport", "Frame", "FrameStream", "VideoInfo", "probe", "read_frames"]
+__all__ = [
+    "Clip",
+    "DecodeReport",
+    "Frame",
+    "FrameStream",
+    "VideoInfo",
+    "dense_clips",
+    "probe",
+    "read_at",
+    "read_at_seconds",
+    "read_frames",
+]

@@ -18,18 +18,8 @@ MAX_PIXELS = 2**26
 """Frames of more than 8192 x 8192 pixels are refused: a header of a few bytes must not claim gigabytes."""
 
 # Formats that name other files or addresses, or that read any text as a picture. A video never comes in these.
-_REFUSED_FORMATS = {"concat", "dash", "ffmetadata", "hls", "imf", "lavfi", "rtsp", "sap", "sdp", "tty"}
-_REFUSED_FORMATS |= {
-    "image2",
-    "webm_dash_manifest",
-    "alsa",
-    "video4linux2,v4l2",
-    "x11grab",
-    "bin",
-    "xbin",
-    "adf",
-    "idf",
-}
+_LISTS = {"concat", "dash", "ffmetadata", "hls", "image2", "imf", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+_TEXT_AND_DEVICES = {"adf", "alsa", "bin", "idf", "lavfi", "tty", "video4linux2,v4l2", "x11grab", "xbin"}
 
 # A demuxer may fail in the middle and go on behind the damage; one that fails this often in a row is at its end.
 _DEMUX_TRIALS = 16
@@ -118,7 +108,7 @@ def reason(error: Exception) -> str:
 
 @cache
 def _allowed_formats() -> str:
-    return ",".join(sorted(name for name in av.formats_available if name not in _REFUSED_FORMATS))
+    return ",".join(sorted(name for name in av.formats_available if name not in _LISTS | _TEXT_AND_DEVICES))
 
 
 def video_streams(container: InputContainer, path: Path) -> list[VideoStream]:

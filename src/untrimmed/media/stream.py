@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 USUAL_FPS = 25.0
 """Frames a second of a file that tells nothing about its rate (FFmpeg's own guess for raw streams)."""
+
+SAME_INSTANT = 1e-6
+"""Seconds within which two instants are one: time stamps are exact fractions, their floats are not."""
 
 _MAX_FPS = 1000.0
 _LONGEST_GAP = 60.0
@@ -74,6 +78,14 @@ class FrameStream:
         Raises:
             DataError: when it cannot be read at all; the message says why.
         """
+        return self.thinned(1)
+
+    def thinned(self, step: int) -> Iterator[Frame]:
+        """One frame of every step, from the first; the others are decoded but not converted.
+
+        Raises:
+            DataError: when the file cannot be read at all.
+        """
         tally = Tally()
         with playing(self.path) as (container, stream):
             make = PictureMaker(size=self._size, colour=self._colour, aspect=pixel_aspect(stream.sample_aspect_ratio))
@@ -81,9 +93,12 @@ class FrameStream:
             frames = decoded(container, stream, tally)
             if self._per_second is None:
                 for index, frame in enumerate(frames):
-                    yield Frame(make(frame), clock.seconds(frame), index)
+                    now = clock.seconds(frame)
+                    if index % step == 0:
+                        yield Frame(make(frame), now, index)
             else:
-                yield from _resampled(frames, clock, make, self._per_second)
+                resampled = _resampled(frames, clock, make, self._per_second)
+                yield from (frame for frame in resampled if frame.index % step == 0)
         self._report = tally.report()
         if tally.decoded == 0:
             raise no_frames(self.path, tally)
@@ -155,13 +170,18 @@ def frame_rate(stream: VideoStream) -> float | None:
     return None
 
 
+def stamp_seconds(stamp: int, time_base: Fraction | None) -> float:
+    """A time stamp in seconds; everybody must round in the same way."""
+    return stamp * time_base.numerator / time_base.denominator if time_base else 0.0
+
+
 @dataclass
 class Clock:
     """Gives each frame of a stream its seconds; they always rise.
 
     Time 0 is the start of the container, as players have it, so that sound and pictures share one clock. A frame
-    without a time stamp, or whose time stamp does not rise (AVI with packed frames), or jumps further than the whole video
-    is long (a damaged packet), follows its predecessor by one frame duration.
+    without a time stamp, or whose time stamp does not rise (AVI with packed frames), or jumps further than the whole
+    video is long (a damaged packet), follows its predecessor by one frame duration.
     """
 
     origin: float
@@ -178,7 +198,10 @@ class Clock:
 
     def seconds(self, frame: VideoFrame) -> float:
         """When the frame appears; call it once for every frame, in order."""
-        stamp = frame.time
+        return self.at(None if frame.pts is None else stamp_seconds(frame.pts, frame.time_base))
+
+    def at(self, stamp: float | None) -> float:
+        """When the next frame appears, given its time stamp in seconds."""
         if self.last is None:
             # A first frame before the start of the container, or absurdly late, is itself the start.
             if stamp is None or not 0 <= stamp - self.origin <= self.longest_gap:
@@ -201,18 +224,14 @@ def _resampled(frames: Iterator[VideoFrame], clock: Clock, make: PictureMaker, p
     shown: VideoFrame | None = None
     for frame in frames:
         now = clock.seconds(frame)
-        if shown is not None and count / per_second < now - _SAME:
+        if shown is not None and count / per_second < now - SAME_INSTANT:
             image = make(shown)
-            while count / per_second < now - _SAME:
+            while count / per_second < now - SAME_INSTANT:
                 yield Frame(image, count / per_second, count)
                 count += 1
         shown = frame
     if shown is not None and clock.last is not None:
         image = make(shown)
-        while count == 0 or count / per_second < clock.last + clock.period - _SAME:
+        while count == 0 or count / per_second < clock.last + clock.period - SAME_INSTANT:
             yield Frame(image, count / per_second, count)
             count += 1
-
-
-_SAME = 1e-6
-"""Seconds within which two instants are one: time stamps are exact fractions, their floats are not."""
