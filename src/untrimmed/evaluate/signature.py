@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from untrimmed import __version__
 
@@ -27,7 +28,7 @@ def signature(metric: str, *, dataset: str, subset: str, videos: int, **parts: s
     return "|".join(" ".join(field.split()).replace("|", "/") for field in fields)
 
 
-def tiou_words(tious: Sequence[float]) -> str:
+def tiou_words(tious: Sequence[float] | Float[np.ndarray, " thresholds"]) -> str:
     """Thresholds in short: `0.50:0.05:0.95` if they are evenly spaced, else `0.30,0.50,0.70,0.90`."""
     values = np.asarray(tious, dtype=np.float64)
     if len(values) > 4:

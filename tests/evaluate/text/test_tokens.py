@@ -6,8 +6,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_folder import shared
 
+from shared_folder import shared
 from untrimmed.evaluate.tokens import DROPPED, tokenize
 
 
