@@ -6,6 +6,7 @@ common cells of equal length, and joined.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,8 +35,7 @@ class EventFeatures:
     known: Bool[np.ndarray, " 2"]
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(NamedTuple):
     """A batch of events; shorter ones are padded at the end.
 
     Attributes:
@@ -52,7 +52,7 @@ class Evidence:
 
     def to(self, device: torch.device | str) -> "Evidence":
         """The same on another device."""
-        return Evidence(self.inside.to(device), self.mask.to(device), self.contexts.to(device), self.known.to(device))
+        return Evidence(*(tensor.to(device) for tensor in self))
 
 
 def gather(modalities: Sequence[Modality], segment: tuple[float, float], *, most_cells: int) -> EventFeatures:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
-from untrimmed.records import Caption
+from untrimmed.records import Caption, Detection
+
+Said = TypeVar("Said", Caption, Detection)
 
 
 def in_time_order(captions: Iterable[Caption]) -> tuple[Caption, ...]:
@@ -38,7 +41,7 @@ def merge_identical(captions: Iterable[Caption], *, gap: float = 0.0) -> tuple[C
     return in_time_order(merged)
 
 
-def one_at_a_time(captions: Sequence[Caption]) -> tuple[Caption, ...]:
+def one_at_a_time(captions: Sequence[Said]) -> tuple[Said, ...]:
     """The captions that never overlap and have the highest sum of score times duration.
 
     A score is taken as at least 0. Weighted interval scheduling by dynamic programming over ends, n log n. Where two
@@ -57,7 +60,8 @@ def one_at_a_time(captions: Sequence[Caption]) -> tuple[Caption, ...]:
         value = worth[before[i]] + max(0.0, caption.score) * (end - start)
         taken[i] = value > worth[i]
         worth[i + 1] = max(value, worth[i])
-    chosen, i = [], len(ordered)
+    chosen: list[Said] = []
+    i = len(ordered)
     while i > 0:
         if taken[i - 1]:
             chosen.append(ordered[i - 1])

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from untrimmed.files import write_text
 from untrimmed.records import DataError
@@ -42,7 +41,7 @@ class Vocabulary:
         object.__setattr__(self, "_numbers", {word: number for number, word in enumerate(self.words)})
 
     @classmethod
-    def of(cls, sentences: Iterable[Sequence[str]], *, minimum_count: int = 4) -> Self:
+    def of(cls, sentences: Iterable[Sequence[str]], *, minimum_count: int = 4) -> "Vocabulary":
         """The words that occur often enough, the most frequent first, equals in alphabetical order.
 
         Args:
@@ -88,7 +87,7 @@ class Vocabulary:
         write_text(path, json.dumps({"words": self.words}, ensure_ascii=False))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Vocabulary":
         """The vocabulary that save wrote.
 
         Raises:
@@ -109,7 +108,8 @@ class Vocabulary:
 def readable(tokens: Iterable[str]) -> str:
     """Tokens as a sentence: contractions joined, brackets back, a capital in front and a full stop at the end.
 
-    Tokenizing the sentence gives the tokens again, so that no score depends on it.
+    Tokenizing the sentence gives the tokens again, so that no score depends on it; a last word of a single letter gets
+    no full stop, since it would be taken for an abbreviation.
     """
     words: list[str] = []
     for token in tokens:
@@ -120,4 +120,5 @@ def readable(tokens: Iterable[str]) -> str:
     text = " ".join(words)
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    done = text.endswith((".", "!", "?")) or (len(words[-1]) == 1 and words[-1].isalpha())
+    return text[0].upper() + text[1:] + ("" if done else ".")

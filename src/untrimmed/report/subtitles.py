@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from untrimmed.caption.layout import one_at_a_time
 from untrimmed.files import write_text
 from untrimmed.records import Caption, DataError, Detection
 
@@ -23,6 +24,9 @@ class SubtitleStyle:
     """Lines a cue; a longer text is spread over cues that follow each other within its time."""
     least_seconds: float = 1.0
     """A shorter text is shown this long, as far as the video's duration allows."""
+    overlap: bool = True
+    """Whether texts may be shown at the same time; if not, the best that do not overlap are chosen by score and length
+    (see caption.layout.one_at_a_time). Even proposals of five levels overlap five-fold at every moment."""
     scores: bool = False
     """Whether the score stands after a detection's class, as in "long jump (0.87)"."""
 
@@ -52,6 +56,12 @@ def cues(
     style = style or SubtitleStyle()
     if style.width < 1 or style.lines < 1:
         raise DataError(f"subtitles need width >= 1 and lines >= 1, got {style.width} and {style.lines}")
+    items = list(items)
+    if not style.overlap:
+        items = [
+            *one_at_a_time([item for item in items if isinstance(item, Caption)]),
+            *one_at_a_time([item for item in items if isinstance(item, Detection)]),
+        ]
     made: list[Cue] = []
     limit = None if duration is None else _milliseconds(duration)
     for item in items:
