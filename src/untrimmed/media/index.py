@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, Int
 
 from untrimmed.media.source import Tally, packets
-from untrimmed.media.stream import Clock, playing, stamp_seconds
+from untrimmed.media.stream import Clock, playing
 
 _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg"}
 """Codecs whose every packet gives one frame. Others hide pictures (vp8), repeat them by empty packets (theora), or
@@ -96,7 +96,7 @@ def _walk(container: InputContainer, stream: VideoStream) -> PacketIndex | None:
     if len(order) == 0:
         return None
     clock = Clock.of(container, stream)
-    seconds = np.array([clock.at(stamp_seconds(int(stamp), stream.time_base)) for stamp in every[order]])
+    seconds = np.array([clock.at(int(stamp)) for stamp in every[order]])
     places, key_stamps, seeks = np.array(keys, np.int64).T
     return PacketIndex(
         seconds=seconds,

@@ -7,7 +7,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from untrimmed.media.picture import display_size, pixel_aspect, quarter_turns
+from untrimmed.media.picture import Orientation, display_size, pixel_aspect
 from untrimmed.media.source import Tally, decoded, packets
 from untrimmed.media.stream import USUAL_FPS, frame_rate, no_frames, playing
 
@@ -54,7 +54,7 @@ def probe(path: Path) -> VideoInfo:
         if first is None:
             raise no_frames(path, tally)
         height, width = display_size(first, pixel_aspect(stream.sample_aspect_ratio))
-        rotation = 90 * quarter_turns(first)
+        rotation = Orientation.of(first).degrees
         rate = frame_rate(stream)
         frames, codec = stream.frames or None, stream.codec_context.name
         tracks = [track.codec_context for track in container.streams.audio if track.codec_context is not None]

@@ -1,7 +1,8 @@
 """From a decoded frame to an array: colour, size, rotation and the shape of its pixels."""
 
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -27,16 +28,52 @@ def pixel_aspect(aspect: Fraction | None) -> float:
     return value
 
 
-def quarter_turns(frame: VideoFrame) -> int:
-    """How many times to turn the frame by 90 degrees against the clock, in 0 to 3; nonsense in the header is 0."""
-    degrees = frame.rotation
-    return round(degrees / 90) % 4 if -360 <= degrees <= 360 else 0
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a stored picture is turned to be seen: rows and columns swapped first, then mirrored."""
+
+    swapped: bool = False
+    mirrored: bool = False
+    upside_down: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Self:
+        """As the display matrix of the frame says; upright without one, or with one that makes no sense.
+
+        The matrix (a b u; c d v; x y w) of ISO 14496-12 takes column x and row y to column ax + cy and row bx + dy.
+        """
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        if data is None:
+            return cls()
+        a, b, _, c, d, *_ = np.frombuffer(memoryview(data), np.int32).tolist()
+        if a and d:
+            return cls(mirrored=a < 0, upside_down=d < 0)
+        if b and c:
+            return cls(swapped=True, mirrored=c < 0, upside_down=b < 0)
+        return cls()
+
+    @property
+    def degrees(self) -> int:
+        """The turn against the clock, 0, 90, 180 or 270; a mirror image counts as before it was mirrored."""
+        if self.swapped:
+            return 90 if self.upside_down else 270
+        return 180 if self.upside_down else 0
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """The picture as it is meant to be seen, contiguous."""
+        if self.swapped:
+            image = image.swapaxes(0, 1)
+        if self.mirrored:
+            image = image[:, ::-1]
+        if self.upside_down:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
 
 
 def display_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
     """Height and width as the frame is meant to be seen: pixels made square by their width, then turned."""
     height, width = frame.height, max(1, round(frame.width * aspect))
-    return (width, height) if quarter_turns(frame) % 2 else (height, width)
+    return (width, height) if Orientation.of(frame).swapped else (height, width)
 
 
 class PictureMaker:
@@ -62,10 +99,10 @@ class PictureMaker:
         """The picture of one frame, uint8, contiguous, owned by the caller."""
         if self.size is None:
             self.size = display_size(frame, self._aspect)
-        turns = quarter_turns(frame)
-        height, width = self.size[::-1] if turns % 2 else self.size
+        turn = Orientation.of(frame)
+        height, width = self.size[::-1] if turn.swapped else self.size
         image = self._luma(frame, height, width) if self._colour == "luma" else self._rgb(frame, height, width)
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        return turn.apply(image)
 
     def _rgb(self, frame: VideoFrame, height: int, width: int) -> np.ndarray:
         if height < frame.height and width <= frame.width and frame.format.name in _PLANAR:
@@ -76,14 +113,16 @@ class PictureMaker:
         converted = self._reformatter.reformat(
             frame, format="rgb24", interpolation="FAST_BILINEAR" if fast else None, threads=1
         )
-        return _resized(_plane(converted, 0, channels=3), height, width)
+        image = _resized(_plane(converted, 0, channels=3), height, width)
+        # What needs no conversion is still the decoder's own memory, from which the next frames are predicted.
+        return image.copy() if converted is frame else image
 
     def _luma(self, frame: VideoFrame, height: int, width: int) -> np.ndarray:
         import cv2
 
         if frame.format.name in _PLANAR:
             grey = _resized(_plane(frame, 0), height, width)
-            return grey if _is_full_range(frame) else cv2.LUT(grey, _STRETCH)
+            return grey.copy() if _is_full_range(frame) else cv2.LUT(grey, _STRETCH)
         return cv2.cvtColor(self._rgb(frame, height, width), cv2.COLOR_RGB2GRAY)
 
 

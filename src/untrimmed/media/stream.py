@@ -28,7 +28,7 @@ SAME_INSTANT = 1e-6
 """Seconds within which two instants are one: time stamps are exact fractions, their floats are not."""
 
 _MAX_FPS = 1000.0
-_LONGEST_GAP = 60.0
+_LONGEST_GAP = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +170,6 @@ def frame_rate(stream: VideoStream) -> float | None:
     return None
 
 
-def stamp_seconds(stamp: int, time_base: Fraction | None) -> float:
-    """A time stamp in seconds; everybody must round in the same way."""
-    return stamp * time_base.numerator / time_base.denominator if time_base else 0.0
-
-
 @dataclass
 class Clock:
     """Gives each frame of a stream its seconds; they always rise.
@@ -184,6 +179,7 @@ class Clock:
     video is long (a damaged packet), follows its predecessor by one frame duration.
     """
 
+    time_base: Fraction
     origin: float
     period: float
     longest_gap: float
@@ -194,14 +190,17 @@ class Clock:
         """The clock of a stream that is to be decoded from its start."""
         claimed = (container.duration or 0) / av.time_base
         origin = (container.start_time or 0) / av.time_base
-        return cls(origin, 1 / (frame_rate(stream) or USUAL_FPS), max(_LONGEST_GAP, claimed))
+        # A frame's own time base is missing on those that a flush brings out; the stream's is always there.
+        base = stream.time_base or Fraction(1, av.time_base)
+        return cls(base, origin, 1 / (frame_rate(stream) or USUAL_FPS), max(_LONGEST_GAP, claimed))
 
     def seconds(self, frame: VideoFrame) -> float:
         """When the frame appears; call it once for every frame, in order."""
-        return self.at(None if frame.pts is None else stamp_seconds(frame.pts, frame.time_base))
+        return self.at(frame.pts)
 
-    def at(self, stamp: float | None) -> float:
-        """When the next frame appears, given its time stamp in seconds."""
+    def at(self, pts: int | None) -> float:
+        """When the next frame appears, given its time stamp in units of the stream."""
+        stamp = None if pts is None else pts * self.time_base.numerator / self.time_base.denominator
         if self.last is None:
             # A first frame before the start of the container, or absurdly late, is itself the start.
             if stamp is None or not 0 <= stamp - self.origin <= self.longest_gap:

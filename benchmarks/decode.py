@@ -1,0 +1,77 @@
+"""Decoding: whole videos, single frames, dense clips, each against what it cannot do without."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.table import Row, at_most, cpu_seconds
+from untrimmed.media.index import packet_index
+from untrimmed.media.reader import dense_clips, read_at, read_frames
+from untrimmed.media.writer import write_video
+
+SECONDS, FPS, HEIGHT, WIDTH = 120, 30, 360, 640
+ROUNDS = 3
+"""The least CPU time of so many alternating rounds counts: the machine may be shared."""
+
+
+def run() -> list[Row]:
+    """Write a file of two minutes with B-frames and a key frame every 250 frames, and read it in four ways."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.mp4"
+        write_video(path, _pictures(), fps=FPS, keyframe_every=250)
+        wanted = np.linspace(0, SECONDS * FPS - 1, 25).round().astype(int)
+        ffmpeg = shutil.which("ffmpeg")
+        calls = {
+            "full": lambda: _exhaust(read_frames(path)),
+            "luma": lambda: _exhaust(read_frames(path, colour="luma")),
+            "sparse": lambda: read_at(path, wanted),
+            "dense": lambda: _exhaust(dense_clips(path, frames=16, stride=8, size=(128, 171))),
+        }
+        if ffmpeg:
+            command = [ffmpeg, "-v", "error", "-threads", "1", "-i", str(path), "-f", "null", "-"]
+            calls["ffmpeg"] = lambda: subprocess.run(command, check=True)
+        spent = {name: float("inf") for name in calls}
+        for _ in range(ROUNDS):
+            for name, call in calls.items():
+                packet_index.__globals__["_kept"].cache_clear()  # a walk through the packets is part of the price
+                spent[name] = min(spent[name], cpu_seconds(call))
+    note = f"{SECONDS} s, {WIDTH}x{HEIGHT}, {FPS} fps, h264 with B-frames"
+    rows = []
+    if ffmpeg:
+        limit = f"{note}; ffmpeg decodes in {spent['ffmpeg']:.2f} s"
+        rows.append(
+            at_most("full decode to RGB / ffmpeg -threads 1 to null", spent["full"] / spent["ffmpeg"], 1.3, note=limit)
+        )
+        rows.append(
+            at_most("dense clips at 171x128 / ffmpeg to null", spent["dense"] / spent["ffmpeg"], 1.3, note=limit)
+        )
+    else:
+        rows.append(
+            Row(what="full decode to RGB", value=spent["full"], unit="s", note=f"{note}; no ffmpeg to compare with")
+        )
+    rows.append(at_most("25 frames / decoding in order", spent["sparse"] / spent["full"], 0.35, note=note))
+    rows.append(at_most("clips of 16 every 8 / decoding once to RGB", spent["dense"] / spent["full"], 1.3, note=note))
+    rows.append(Row(what="luma / RGB", value=spent["luma"] / spent["full"], note=note))
+    return rows
+
+
+def _exhaust(things: object) -> None:
+    for _ in things:  # type: ignore[attr-defined]
+        pass
+
+
+def _pictures() -> Iterator[np.ndarray]:
+    """A textured scene that pans, with a square that moves and changes: something to predict, something to code."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (HEIGHT // 8, WIDTH // 4, 3), dtype=np.uint8)
+    scene = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+    for number in range(SECONDS * FPS):
+        left = (number * 3) % WIDTH
+        picture = scene[:, left : left + WIDTH].copy()
+        top, side = (number * 2) % (HEIGHT - 96), (number * 5) % (WIDTH - 96)
+        picture[top : top + 96, side : side + 96] = rng.integers(0, 256, (96, 96, 1), dtype=np.uint8) // 4 + 96
+        yield picture
