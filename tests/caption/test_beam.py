@@ -15,6 +15,7 @@ from untrimmed.caption.decoder import EventSpeaker, Memory, Speaker, State
 from untrimmed.caption.evidence import collate
 from untrimmed.caption.sentences import pad_sentences
 from untrimmed.caption.vocabulary import END, START, UNKNOWN
+from untrimmed.records import DataError
 
 FREE = BeamConfig(blocked_run=0, echo=True)
 
@@ -74,19 +75,18 @@ def test_a_beam_wide_enough_finds_every_sentence_best_first(power: float, config
     words, most = 6, 4
     speaker, evidence = lively(words), collate(random_events(3, 5))
     found = search(speaker, evidence, config=replace(config, width=130, most_words=most, length_power=power))
-    for item in range(3):
-        one = collate(random_events(3, 5)[item : item + 1])
-        every = []
-        for length in range(1, most + 1):
-            for sentence in itertools.product(range(3, words), repeat=length):
-                pairs = list(itertools.pairwise(sentence))
-                if not config.echo and any(a == b for a, b in pairs):
-                    continue
-                if config.blocked_run == 2 and len(set(pairs)) < len(pairs):
-                    continue
-                value = log_probability(speaker, one, *pad_sentences([sentence])).item()
-                every.append((value / (length + 1) ** power, sentence))
-        every.sort(reverse=True)
+    allowed = [
+        sentence
+        for length in range(1, most + 1)
+        for sentence in itertools.product(range(3, words), repeat=length)
+        if not (config.blocked_run == 2 and len(set(itertools.pairwise(sentence))) < len(sentence) - 1)
+        and (config.echo or all(a != b for a, b in itertools.pairwise(sentence)))
+    ]
+    batch = pad_sentences(allowed)
+    for item, event in enumerate(random_events(3, 5)):
+        values = log_probability(speaker, collate([event] * len(allowed)), *batch).tolist()
+        scores = [value / (len(s) + 1) ** power for value, s in zip(values, allowed, strict=True)]
+        every = sorted(zip(scores, allowed, strict=True), reverse=True)
         assert [hypothesis.words for hypothesis in found[item]] == [sentence for _, sentence in every]
         assert [h.score for h in found[item]] == pytest.approx([score for score, _ in every], rel=1e-5)
 
@@ -166,3 +166,9 @@ def test_length_power_decides_between_short_and_long() -> None:
     logits[0, 5, 3] = math.log(0.99 * 0.3)
     assert best(logits, length_power=0.0).words == (3,)
     assert best(logits, length_power=1.0).words == (4, 5)
+
+
+def test_a_beam_without_room_says_so() -> None:
+    message = "a beam needs width >= 1, most_words >= 1 and blocked_run >= 0, got 0, 30 and 3"
+    with pytest.raises(DataError, match=message):
+        BeamConfig(width=0)

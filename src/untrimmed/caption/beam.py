@@ -10,6 +10,7 @@ from torch import Tensor
 
 from untrimmed.caption.decoder import Speaker
 from untrimmed.caption.vocabulary import END, START, UNKNOWN
+from untrimmed.records import DataError
 
 E = TypeVar("E")
 
@@ -28,6 +29,13 @@ class BeamConfig:
     """A run of this many words is not said twice in a sentence; 0 allows everything."""
     echo: bool = False
     """Whether a word may be said twice in a row."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.most_words < 1 or self.blocked_run < 0:
+            raise DataError(
+                "a beam needs width >= 1, most_words >= 1 and blocked_run >= 0, "
+                f"got {self.width}, {self.most_words} and {self.blocked_run}"
+            )
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,16 @@ def _outside(grid: TimeGrid, segment: tuple[float, float], *, inner: tuple[int, 
 def _cell_means(
     values: Float[np.ndarray, "steps dims"], grid: TimeGrid, edges: Float[np.ndarray, " edges"]
 ) -> Float[np.ndarray, "cells dims"]:
-    ranges = [grid.step_range((low, high)) for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
-    return np.stack([_mean(values[first:past]) for first, past in ranges])
+    """Means of the steps whose centres lie between neighbouring edges, or the nearest step; by running sums."""
+    borders = np.clip(np.ceil(grid.to_steps(edges) - 0.5 - 1e-9), 0, grid.steps).astype(np.int64)
+    middles = grid.to_steps((edges[:-1] + edges[1:]) / 2) - 0.5
+    nearest = np.clip(np.round(middles), 0, grid.steps - 1).astype(np.int64)
+    empty = borders[:-1] >= borders[1:]
+    first, past = np.where(empty, nearest, borders[:-1]), np.where(empty, nearest + 1, borders[1:])
+    low = int(first.min())
+    sums = np.zeros((int(past.max()) - low + 1, values.shape[1]))
+    np.cumsum(values[low : past.max()], axis=0, dtype=np.float64, out=sums[1:])
+    return ((sums[past - low] - sums[first - low]) / (past - first)[:, None]).astype(np.float32)
 
 
 def _mean(values: Float[np.ndarray, "steps dims"]) -> Float[np.ndarray, " dims"]:
