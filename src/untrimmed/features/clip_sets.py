@@ -1,0 +1,242 @@
+"""Clips from stored pictures, for nets that learn from frames: which pictures, which crop, in which layout."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from untrimmed.features.feature import Feature, ImageSequence
+from untrimmed.features.store import FeatureStore
+from untrimmed.media.transforms import CornerCrop, centre_crop, random_flip, resize, ten_crop
+from untrimmed.nets.tsn import clip_indices, section_starts
+from untrimmed.records import DataError, Dataset
+
+OPEN_VIDEOS = 512
+"""Videos whose place in the store is remembered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """What a net sees of a video at once in training."""
+
+    sections: int = 3
+    """Clips drawn from one video, each from its own section; TSN, section 3.1. 1 for a plain 3-D net."""
+    frames: int = 1
+    """Pictures in a clip: 1 for RGB in TSN, 5 for flow there (report 06, section 2), 16 for C3D, 32 for LTC."""
+    stride: int = 1
+    """From one picture of a clip to the next; report 06 takes "continuous frames"."""
+
+    @property
+    def span(self) -> int:
+        """Pictures from the first of a clip to past its last."""
+        return (self.frames - 1) * self.stride + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random crops and mirror images; every picture of a clip, and every clip of a video, is treated alike."""
+
+    resized_to: tuple[int, int] | None = None
+    """Height and width that stored pictures are scaled to first; None leaves them. Report 06: (256, 340) for TSN."""
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
+    """Edges of crops as shares of the picture's shorter edge; TSN, section 3.2 (256, 224, 192, 168 of 256)."""
+    distortion: int = 1
+    """How many places in scales height and width may lie apart; the released code's value."""
+    flips: bool = True
+    """Mirror every other clip left and right. False where left and right tell classes apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestViews:
+    """What a net sees of a video to score it."""
+
+    __test__ = False  # no test case, whatever pytest thinks of the name
+
+    positions: int = 25
+    """Clips, at the middles of as many sections; TSN, section 3.3."""
+    ten_crop: bool = True
+    """Corners and centre and their mirror images (TSN, section 3.3), or the centre alone."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a video with a class: a whole trimmed clip, an annotated instance, or a whole video."""
+
+    video_id: str
+    segment: tuple[float, float] | None
+    label: int
+
+
+def pieces_of(dataset: Dataset, *, whole: bool = False) -> tuple[Piece, ...]:
+    """What there is to learn classes from.
+
+    Args:
+        dataset: a trimmed one gives each file as a whole; of an untrimmed one every instance is a piece.
+        whole: take the whole of untrimmed videos instead, once for each of their classes.
+    """
+    index = {label: number for number, label in enumerate(dataset.labels)}
+    found = []
+    for annotation in dataset.annotations:
+        name = annotation.video.video_id
+        if dataset.trimmed or whole:
+            found += [Piece(name, None, index[label]) for label in annotation.labels]
+        else:
+            found += [Piece(name, instance.segment, index[instance.label]) for instance in annotation.instances]
+    return tuple(found)
+
+
+class ClipSet:
+    """Pieces as items for training: (clips uint8, class index), drawn and cropped at random by `at`.
+
+    The clips have the layout that `Tsn` takes: (sections, channels, height, width) for 2-D nets, where the pictures
+    of a clip are stacked as channels, and (sections, channels, time, height, width) for 3-D nets.
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        *,
+        images: Feature,
+        store: FeatureStore,
+        sampling: Sampling,
+        augmentation: Augmentation,
+        crop: int,
+        solid: bool,
+        balanced: bool = False,
+    ) -> None:
+        """Prepare to read; nothing is read yet.
+
+        Args:
+            pieces: what there is.
+            images: the stored pictures.
+            store: where they are.
+            sampling: which pictures enter at once.
+            augmentation: what is done to them.
+            crop: edge of what the net sees, pixels.
+            solid: for a 3-D net.
+            balanced: an epoch draws all classes equally often (report 08, section 2.1) instead of every piece once.
+        """
+        self.pieces, self.sampling, self.augmentation = tuple(pieces), sampling, augmentation
+        self.crop, self.solid, self.balanced = crop, solid, balanced
+        self._open = lru_cache(maxsize=OPEN_VIDEOS)(lambda video_id: opened(store, images, video_id))
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """The middle of every section, the centre crop."""
+        piece = self.pieces[index]
+        clips = centre_crop(self._clips(piece, None), (self._edge(), self._edge()))
+        return self._arranged(resize(clips, (self.crop, self.crop))), piece.label
+
+    def at(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
+        """A random place in every section, one random crop and mirroring for them all."""
+        piece = self.pieces[index]
+        clips = self._clips(piece, generator)
+        edge = min(clips.shape[1:3])
+        sizes = tuple(int(edge * scale) for scale in self.augmentation.scales)
+        cut = CornerCrop(sizes=sizes, output=self.crop, distortion=self.augmentation.distortion)
+        clips = cut(clips, generator=generator)
+        if self.augmentation.flips:
+            clips = random_flip(clips, generator=generator, flow=clips.shape[3] == 2)
+        return self._arranged(clips), piece.label
+
+    def order(self, generator: np.random.Generator) -> Int[np.ndarray, " items"]:
+        """The items of one epoch."""
+        if not self.balanced:
+            return generator.permutation(len(self))
+        labels = np.array([piece.label for piece in self.pieces])
+        present = np.unique(labels)
+        classes = np.concatenate([generator.permutation(present) for _ in range(-(-len(self) // len(present)))])
+        return np.array([generator.choice(np.flatnonzero(labels == label)) for label in classes[: len(self)]])
+
+    def _edge(self) -> int:
+        """Of the centre crop in the picture: the share that the output has of the input in TSN, 224 of 256."""
+        return self._shorter * 7 // 8
+
+    def _clips(
+        self, piece: Piece, generator: np.random.Generator | None
+    ) -> UInt8[np.ndarray, "pictures height width channels"]:
+        images = self._open(piece.video_id)
+        first, past = (0, len(images)) if piece.segment is None else images.grid.step_range(piece.segment)
+        sampling = self.sampling
+        starts = section_starts(past - first, sections=sampling.sections, span=sampling.span, generator=generator)
+        indices = clip_indices(starts, frames=sampling.frames, stride=sampling.stride, length=past - first)
+        clips = images.frames(first + indices.reshape(-1))
+        clips = clips if self.augmentation.resized_to is None else resize(clips, self.augmentation.resized_to)
+        self._shorter = min(clips.shape[1:3])
+        return clips
+
+    def _arranged(self, clips: UInt8[np.ndarray, "pictures height width channels"]) -> Tensor:
+        return torch.from_numpy(arranged(clips, frames=self.sampling.frames, solid=self.solid))
+
+
+def views_of(
+    images: ImageSequence,
+    *,
+    sampling: Sampling,
+    views: TestViews,
+    crop: int,
+    solid: bool,
+    resized_to: tuple[int, int] | None = None,
+    at_once: int = 32,
+) -> Iterator[UInt8[np.ndarray, "clips channels *positions"]]:
+    """The clips that score one video, some at a time: positions from first to last, the crops of each together.
+
+    Args:
+        images: the video.
+        sampling: pictures in a clip and their stride; its sections do not count here.
+        views: how many positions and crops.
+        crop: edge of what the net sees, pixels.
+        solid: for a 3-D net.
+        resized_to: height and width that the pictures are scaled to first.
+        at_once: clips in one block, about.
+    """
+    starts = section_starts(len(images), sections=views.positions, span=sampling.span)
+    indices = clip_indices(starts, frames=sampling.frames, stride=sampling.stride, length=len(images))
+    together = max(1, at_once // (10 if views.ten_crop else 1))
+    for begin in range(0, len(indices), together):
+        block = []
+        for row in indices[begin : begin + together]:
+            clip = images.frames(row)
+            clip = clip if resized_to is None else resize(clip, resized_to)
+            edge = min(clip.shape[1:3]) * 7 // 8
+            if views.ten_crop:
+                crops = ten_crop(clip, (edge, edge), flow=clip.shape[3] == 2)
+            else:
+                crops = [centre_crop(clip, (edge, edge))]
+            block += [resize(np.ascontiguousarray(part), (crop, crop)) for part in crops]
+        yield arranged(np.concatenate(block), frames=sampling.frames, solid=solid)
+
+
+def arranged(
+    clips: UInt8[np.ndarray, "pictures height width channels"], *, frames: int, solid: bool
+) -> UInt8[np.ndarray, "clips channels_out *positions"]:
+    """Pictures of several clips in the layout of a net.
+
+    Returns:
+        (clips, channels, frames, height, width) for a 3-D net; for a 2-D net (clips, frames * channels, height,
+        width) with the channels of one picture side by side: x0 y0 x1 y1 ...
+    """
+    parts = clips.reshape(-1, frames, *clips.shape[1:])
+    if solid:
+        return np.ascontiguousarray(parts.transpose(0, 4, 1, 2, 3))
+    stacked = parts.transpose(0, 1, 4, 2, 3)
+    return np.ascontiguousarray(stacked.reshape(len(parts), -1, *stacked.shape[3:]))
+
+
+def opened(store: FeatureStore, images: Feature, video_id: str) -> ImageSequence:
+    """The stored pictures of a video.
+
+    Raises:
+        DataError: when they are not there, are no pictures, or none.
+    """
+    found: Any = store.load(images, video_id)
+    if not isinstance(found, ImageSequence) or not len(found):
+        raise DataError(f"feature {images.key} of video {video_id} must be pictures, got {type(found).__name__}")
+    return found
