@@ -8,13 +8,11 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from untrimmed.records import DataError
-
-T = TypeVar("T")
 
 MAX_BYTES = 1 << 30
 """Largest file after unpacking; the full-size submission of 492,600 detections has 39 MB."""
@@ -78,7 +76,7 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
     return text
 
 
-def decode(content: bytes | msgspec.Raw, kind: type[T], *, path: Path, at: str = "$") -> T:
+def decode(content: bytes | msgspec.Raw, kind: Any, *, path: Path, at: str = "$") -> Any:
     """JSON as a typed value.
 
     Args:
@@ -96,7 +94,7 @@ def decode(content: bytes | msgspec.Raw, kind: type[T], *, path: Path, at: str =
         raise DataError(in_words(error, path=path, at=at)) from error
 
 
-def decode_items(table: dict[str, msgspec.Raw], kind: type[T], *, path: Path, at: str) -> Iterator[tuple[str, T]]:
+def decode_items(table: dict[str, msgspec.Raw], kind: Any, *, path: Path, at: str) -> Iterator[tuple[str, Any]]:
     """The values of a JSON object one after the other, each typed; the message names the key that is wrong.
 
     Decoding one value at a time keeps half a million predictions in little memory.

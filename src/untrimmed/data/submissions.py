@@ -14,6 +14,8 @@ Source: http://activity-net.org/challenges/2017/, "Submission format".
 
 from array import array
 from collections.abc import Iterable
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from untrimmed.records import DataError, Prediction, Task
 
 VERSION = "VERSION 1.3"
 CAPTIONS_VERSION = "VERSION 1.0"
+
+_SCORE, _SEGMENT, _LABEL = attrgetter("score"), attrgetter("segment"), attrgetter("label")
 
 
 class _Scored(msgspec.Struct, gc=False):
@@ -78,18 +82,20 @@ def read_predictions(path: Path, task: Task) -> Predictions:
         raise DataError("captions have columns of their own: use read_captions")
     table = _results(path)
     timed, classed = task in (Task.PROPOSALS, Task.LOCALIZATION), task is not Task.PROPOSALS
+    kind: Any = list[_Detected] if timed and classed else list[_Proposed] if timed else list[_Scored]
     counts: list[int] = []
     scores, times, classes = array("d"), array("d"), array("q")
     labels: dict[str | int, int] = {}
-    kind = _Detected if timed and classed else _Proposed if timed else _Scored
-    for _, items in decode_items(table, list[kind], path=path, at="$.results"):  # type: ignore[valid-type]
+    for _, items in decode_items(table, kind, path=path, at="$.results"):
         counts.append(len(items))
-        scores.extend([item.score for item in items])
+        scores.extend(map(_SCORE, items))
         if timed:
-            for item in items:
-                times.extend(item.segment)
+            times.extend(chain.from_iterable(map(_SEGMENT, items)))
         if classed:
-            classes.extend([labels.setdefault(item.label, len(labels)) for item in items])
+            for item in items:
+                if item.label not in labels:
+                    labels[item.label] = len(labels)
+            classes.extend(map(labels.__getitem__, map(_LABEL, items)))
     return Predictions(
         task=task,
         video_ids=tuple(bare(table)),

@@ -118,7 +118,8 @@ def evaluate(
     wanted = np.unique(ground_truth.video * classes + ground_truth.label_index)
     video = video_numbers(ground_truth, predictions)
     positives = np.bincount(wanted % classes, minlength=classes)
-    hit, average_hit = _hits(video, predictions, wanted, classes, top)
+    best_first = _best_first(video, predictions, len(ground_truth.video_ids))
+    hit, average_hit = _hits(best_first, wanted, classes, top)
     return Result(
         ap=_ap(video, predictions, wanted, positives),
         labels=ground_truth.labels,
@@ -127,7 +128,7 @@ def evaluate(
         hit=hit,
         average_hit=average_hit,
         predictions=len(predictions),
-        confused=_confused(video, predictions, wanted, ground_truth.labels),
+        confused=_confused(best_first, wanted, ground_truth.labels),
         signature=signature(
             metric,
             dataset=ground_truth.name,
@@ -147,7 +148,7 @@ def _ap(
     positives: Int64[np.ndarray, " classes"],
 ) -> Float64[np.ndarray, " classes"]:
     label = predictions.label_index
-    assert label is not None
+    assert label is not None, "validate has seen to it"
     order = falling_within(label, predictions.scores)
     key = np.where(video >= 0, video * len(positives) + label, -1)[order]
     hits = np.isin(key, wanted) & ~repeated(key)
@@ -155,24 +156,16 @@ def _ap(
 
 
 def _hits(
-    video: Int64[np.ndarray, " predictions"],
-    predictions: Predictions,
+    best_first: Int64[np.ndarray, "known 3"],
     wanted: Int64[np.ndarray, " pairs"],
     classes: int,
     top: tuple[int, ...],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    label = predictions.label_index
-    assert label is not None
-    known = np.flatnonzero(video >= 0)
-    order = known[falling_within(video[known], predictions.scores[known])]
     videos, labels_of = np.unique(wanted // classes, return_counts=True)
-    place = places_within(
-        video[order], int(videos[-1]) + 1 if not len(order) else int(max(videos[-1], video.max())) + 1
-    )
-    key = video[order] * classes + label[order]
+    video, label, place = best_first.T
     hit, average = [], []
     for k in top:
-        found = np.intersect1d(key[place < k], wanted)
+        found = np.intersect1d((video * classes + label)[place < k], wanted)
         share = np.bincount(np.searchsorted(videos, found // classes), minlength=len(videos)) / labels_of
         hit.append(float(np.mean(share > 0)))
         average.append(float(share.mean()))
@@ -180,25 +173,30 @@ def _hits(
 
 
 def _confused(
-    video: Int64[np.ndarray, " predictions"],
-    predictions: Predictions,
+    best_first: Int64[np.ndarray, "known 3"],
     wanted: Int64[np.ndarray, " pairs"],
     labels: tuple[str, ...],
     *,
     count: int = 20,
 ) -> tuple[tuple[str, str, int], ...]:
-    label = predictions.label_index
-    assert label is not None
+    classes = len(labels)
+    video, label, place = best_first.T
+    video, label = video[place == 0], label[place == 0]
+    wrong = ~np.isin(video * classes + label, wanted)
+    said = np.full(int(max(video.max(initial=0), wanted.max() // classes)) + 1, -1)  # wrong best label of each video
+    said[video[wrong]] = label[wrong]
+    mistaken = wanted[said[wanted // classes] >= 0]
+    pairs, counts = np.unique(mistaken % classes * classes + said[mistaken // classes], return_counts=True)
+    ranked = np.argsort(-counts, kind="stable")[:count]
+    return tuple((labels[pairs[i] // classes], labels[pairs[i] % classes], int(counts[i])) for i in ranked)
+
+
+def _best_first(
+    video: Int64[np.ndarray, " predictions"], predictions: Predictions, videos: int
+) -> Int64[np.ndarray, "known 3"]:
+    """Video, label and place in the video's ranking of each prediction in a video of the ground truth."""
+    assert predictions.label_index is not None, "validate has seen to it"
     known = np.flatnonzero(video >= 0)
     order = known[falling_within(video[known], predictions.scores[known])]
-    videos, first = np.unique(video[order], return_index=True)
-    best = label[order][first]
-    wrong = ~np.isin(videos * len(labels) + best, wanted)
-    best_of = np.full(int(max(videos.max(initial=-1), (wanted // len(labels)).max())) + 1, -1)
-    best_of[videos[wrong]] = best[wrong]
-    said, truth = best_of[wanted // len(labels)], wanted % len(labels)
-    pairs, counts = np.unique((truth * len(labels) + said)[said >= 0], return_counts=True)
-    ranked = np.argsort(-counts, kind="stable")[:count]
-    return tuple(
-        (labels[int(pairs[i]) // len(labels)], labels[int(pairs[i]) % len(labels)], int(counts[i])) for i in ranked
-    )
+    place = places_within(video[order], videos)
+    return np.stack([video[order], predictions.label_index[order], place], axis=1)

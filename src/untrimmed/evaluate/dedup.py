@@ -1,5 +1,7 @@
 """The ground truth as newer toolkits count it: without instances of no length and without repeated ones."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from untrimmed.columns import GroundTruth
@@ -17,7 +19,7 @@ def without_near_duplicates(ground_truth: GroundTruth) -> GroundTruth:
     key = ground_truth.video * len(ground_truth.labels) + ground_truth.label_index
     order = np.argsort(key, kind="stable")
     edges = np.flatnonzero(np.diff(key[order], prepend=-1, append=-1))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         kept: list[int] = []
         for index in order[low:high]:
             segment = ground_truth.segments[index]

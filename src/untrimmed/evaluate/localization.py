@@ -164,7 +164,8 @@ def match(
     if not len(tious) or not ((tious > 0) & (tious <= 1)).all():
         raise DataError(f"tIoU thresholds must be in (0, 1], got {tious.tolist()}")
     predictions = known_labels(ground_truth, predictions, ignore_unknown=ignore_unknown)
-    assert predictions.segments is not None and predictions.label_index is not None, "validate has seen to it"
+    assert predictions.segments is not None, "validate has seen to it"
+    assert predictions.label_index is not None, "validate has seen to it"
     classes = len(ground_truth.labels)
     video = video_numbers(ground_truth, predictions)
     order = falling_within(predictions.label_index, predictions.scores)

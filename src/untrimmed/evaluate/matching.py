@@ -7,6 +7,7 @@ every prediction without an instance asks its next one, every instance keeps the
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -66,7 +67,7 @@ def close_pairs(
     parts: list[Pairs] = []
     inner = np.searchsorted(np.cumsum(sizes), np.arange(PAIRS_AT_ONCE, int(sizes.sum()), PAIRS_AT_ONCE))
     bounds = np.unique(np.concatenate(([0], inner, [len(sizes)])))
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         some, count = known[low:high], sizes[low:high]
         prediction = np.repeat(some, count)
         ends = np.cumsum(count)
