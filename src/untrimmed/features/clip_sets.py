@@ -131,7 +131,7 @@ class ClipSet:
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The middle of every section, the centre crop."""
         piece = self.pieces[index]
-        clips = centre_crop(self._clips(piece, None), (self._edge(), self._edge()))
+        clips = middle(self._clips(piece, None))
         return self._arranged(resize(clips, (self.crop, self.crop))), piece.label
 
     def at(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
@@ -155,10 +155,6 @@ class ClipSet:
         classes = np.concatenate([generator.permutation(present) for _ in range(-(-len(self) // len(present)))])
         return np.array([generator.choice(np.flatnonzero(labels == label)) for label in classes[: len(self)]])
 
-    def _edge(self) -> int:
-        """Of the centre crop in the picture: the share that the output has of the input in TSN, 224 of 256."""
-        return self._shorter * 7 // 8
-
     def _clips(
         self, piece: Piece, generator: np.random.Generator | None
     ) -> UInt8[np.ndarray, "pictures height width channels"]:
@@ -168,9 +164,7 @@ class ClipSet:
         starts = section_starts(past - first, sections=sampling.sections, span=sampling.span, generator=generator)
         indices = clip_indices(starts, frames=sampling.frames, stride=sampling.stride, length=past - first)
         clips = images.frames(first + indices.reshape(-1))
-        clips = clips if self.augmentation.resized_to is None else resize(clips, self.augmentation.resized_to)
-        self._shorter = min(clips.shape[1:3])
-        return clips
+        return clips if self.augmentation.resized_to is None else resize(clips, self.augmentation.resized_to)
 
     def _arranged(self, clips: UInt8[np.ndarray, "pictures height width channels"]) -> Tensor:
         return torch.from_numpy(arranged(clips, frames=self.sampling.frames, solid=self.solid))
@@ -205,13 +199,23 @@ def views_of(
         for row in indices[begin : begin + together]:
             clip = images.frames(row)
             clip = clip if resized_to is None else resize(clip, resized_to)
-            edge = min(clip.shape[1:3]) * 7 // 8
-            if views.ten_crop:
-                crops = ten_crop(clip, (edge, edge), flow=clip.shape[3] == 2)
-            else:
-                crops = [centre_crop(clip, (edge, edge))]
+            edge = crop_edge(clip)
+            crops = ten_crop(clip, (edge, edge), flow=clip.shape[3] == 2) if views.ten_crop else [middle(clip)]
             block += [resize(np.ascontiguousarray(part), (crop, crop)) for part in crops]
         yield arranged(np.concatenate(block), frames=sampling.frames, solid=solid)
+
+
+def crop_edge(clips: UInt8[np.ndarray, "pictures height width channels"]) -> int:
+    """Edge of the crops at test: the share of the shorter edge that TSN's 224 pixels are of 256."""
+    return max(1, min(clips.shape[1:3]) * 7 // 8)
+
+
+def middle(
+    clips: UInt8[np.ndarray, "pictures height width channels"],
+) -> UInt8[np.ndarray, "pictures edge edge channels"]:
+    """The centre crop at test."""
+    edge = crop_edge(clips)
+    return centre_crop(clips, (edge, edge))
 
 
 def arranged(
