@@ -178,7 +178,7 @@ def suppress(
         chosen, new_scores = _by_class(segments, scores, rule, labels)
     voting = getattr(rule, "voting_tiou", None)
     kept = vote(segments[chosen], segments, scores, tiou=voting) if voting is not None else segments[chosen]
-    order = np.argsort(-new_scores, kind="stable")[: _most(rule, len(segments))]
+    order = np.argsort(np.negative(new_scores), kind="stable")[: _most(rule, len(segments))]
     return Kept(kept[order], new_scores[order], chosen[order])
 
 
@@ -296,7 +296,7 @@ def _one_class(
     values = scores.astype(kind)
     extra = kind(1e-6 if single else 1.0 if isinstance(rule, InclusiveNms) else 0.0)
     if isinstance(rule, HardNms | InclusiveNms | ActionFormerNms):
-        order = np.argsort(-values, kind="stable")
+        order = np.argsort(np.negative(values), kind="stable")
         if isinstance(rule, ActionFormerNms):
             order = order[values[order] > kind(rule.least_score)]
         if isinstance(rule, InclusiveNms):  # [s, e] with length e - s + 1 is [s, e + 1)
