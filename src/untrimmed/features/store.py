@@ -95,7 +95,7 @@ class FeatureStore:
         if source is None:
             return True
         known = entry(read_header(path)).source_bytes
-        return known < 0 or not source.exists() or known == source.stat().st_size
+        return known < 0 or known == _bytes(source) or not source.is_file()
 
     def load(self, feature: Feature, video_id: str) -> Measurement:
         """The measurement of one video; large ones are mapped into memory, pictures are decoded when asked for.
@@ -105,7 +105,7 @@ class FeatureStore:
         """
         path = self.path(feature, video_id)
         if not path.is_file():
-            reason = self.failures(feature).get(video_id)
+            reason = self.failure(feature, video_id)
             why = f"; its extraction failed: {reason}" if reason else ""
             raise DataError(
                 f"feature {feature.key} of video {video_id} is not in the store {self.root}{why}; "
@@ -164,7 +164,7 @@ class FeatureStore:
                     "kind": stream.kind,
                     "shape": json.dumps(stream.shape),
                     "grid": json.dumps([grid.start, grid.stride, grid.window, grid.steps]),
-                    "source_bytes": str(source.stat().st_size if source else -1),
+                    "source_bytes": str(_bytes(source)),
                     "source_duration": repr(float(duration)),
                     "untrimmed": __version__,
                 }
@@ -172,25 +172,28 @@ class FeatureStore:
         self._failure_path(feature, video_id).unlink(missing_ok=True)
         return path
 
-    def write_failure(self, feature: Feature, video_id: str, reason: str) -> None:
-        """Remember why a video could not be measured, so that it is not tried again unasked."""
+    def write_failure(self, feature: Feature, video_id: str, reason: str, *, source: Path | None = None) -> None:
+        """Remember why a video could not be measured, so that it is not tried again unasked while its file is the same."""
         self._make(feature)
-        write_json(self._failure_path(feature, video_id), {"video_id": video_id, "reason": reason})
+        plain = {"video_id": video_id, "reason": reason, "source_bytes": _bytes(source)}
+        write_json(self._failure_path(feature, video_id), plain)
 
     def failures(self, feature: Feature) -> dict[str, str]:
         """Reasons by video_id, in order of file name."""
         found = {}
         for path in sorted(self.folder(feature).glob(f"*{FAILED}")):
-            plain = read_json(path)
-            if not isinstance(plain, dict) or not isinstance(plain.get("reason"), str):
-                raise DataError(f"{path} must hold a video_id and a reason; delete it and extract again")
-            found[str(plain.get("video_id"))] = plain["reason"]
+            plain = _failure(path)
+            found[plain["video_id"]] = plain["reason"]
         return found
 
-    def failure(self, feature: Feature, video_id: str) -> str | None:
-        """Why one video could not be measured; None if it did not fail."""
+    def failure(self, feature: Feature, video_id: str, *, source: Path | None = None) -> str | None:
+        """Why one video could not be measured; None if it did not fail, or its file has another size since."""
         path = self._failure_path(feature, video_id)
-        return str(read_json(path).get("reason")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        plain = _failure(path)
+        known = plain.get("source_bytes", -1)
+        return plain["reason"] if source is None or known in (-1, _bytes(source)) else None
 
     def video_ids(self, feature: Feature) -> tuple[str, ...]:
         """The videos whose measurement is there, sorted."""
@@ -421,6 +424,17 @@ def _escaped(byte: int, *, first: bool) -> str:
     character = chr(byte)
     harmless = character.isascii() and (character.isalnum() or character == "_" or (character in ".-" and not first))
     return character if harmless else f"%{byte:02X}"
+
+
+def _bytes(source: Path | None) -> int:
+    return source.stat().st_size if source is not None and source.is_file() else -1
+
+
+def _failure(path: Path) -> dict[str, Any]:
+    plain = read_json(path)
+    if not isinstance(plain, dict) or not all(isinstance(plain.get(key), str) for key in ("video_id", "reason")):
+        raise DataError(f"{path} must hold a video_id and a reason; delete it and extract again")
+    return plain
 
 
 def _plain(known: Entry) -> dict[str, Any]:
