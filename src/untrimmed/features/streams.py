@@ -22,7 +22,7 @@ from untrimmed.features.clip_sets import (
 )
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.store import FeatureStore
-from untrimmed.nets.backbone import Backbone, partial_batch_norm
+from untrimmed.nets.backbone import Backbone, partial_batch_norm, without_weights
 from untrimmed.nets.tsn import Tsn
 from untrimmed.nets.zoo import AnyNet
 from untrimmed.records import DataError, Dataset
@@ -68,13 +68,17 @@ class Stream:
         """Of the net's input."""
         return self.images.channels * (1 if self.solid else self.sampling.frames)
 
-    def build(self, *, classes: int) -> Backbone:
+    def build(self, *, classes: int, pretrained: bool = True) -> Backbone:
         """The net, untrained, made for this stream's input.
+
+        Args:
+            classes: of its logits.
+            pretrained: start from the weights that the net's configuration names, if it names any.
 
         Raises:
             DataError: when a 3-D net wants another number of pictures than the sampling gives.
         """
-        net = self.net.build(classes=classes, channels=self.channels)
+        net = (self.net if pretrained else without_weights(self.net)).build(classes=classes, channels=self.channels)
         if net.frames is not None and net.frames != self.sampling.frames:
             raise DataError(
                 f"sampling of a stream must give the {net.frames} frames that {type(self.net).__name__} takes, "

@@ -1,11 +1,10 @@
 """Backbones: nets from pictures to a feature and class logits, and the rules that adapt them to another input."""
 
+import dataclasses
 import math
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from untrimmed.files import replacing
 from untrimmed.records import DataError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -22,6 +22,7 @@ FLOW_ZERO = 128.0
 """The byte that stands for no motion in stored flow."""
 
 M = TypeVar("M", bound=nn.Module)
+N = TypeVar("N", bound="Net")
 
 
 class Backbone(nn.Module, ABC):
@@ -88,6 +89,7 @@ class Backbone(nn.Module, ABC):
         return (x.float() - self.mean.view(shape)) / self.std.view(shape)
 
 
+@runtime_checkable
 class Net(Protocol):
     """A configuration of a backbone: a frozen dataclass that builds it."""
 
@@ -136,9 +138,8 @@ def _stay(self: nn.Module, mode: bool = True) -> nn.Module:
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Write a net's weights into a safetensors file, atomically."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_file({key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as part:
+        save_file({key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}, part)
 
 
 def load_weights(model: M, path: Path, *, fresh: tuple[str, ...] = ()) -> M:
@@ -170,6 +171,13 @@ def load_weights(model: M, path: Path, *, fresh: tuple[str, ...] = ()) -> M:
     return model
 
 
+def without_weights(net: N) -> N:
+    """The configuration of the same net with a random start; for nets whose weights are loaded afterwards."""
+    if dataclasses.is_dataclass(net) and not isinstance(net, type) and getattr(net, "weights", None) is not None:
+        return dataclasses.replace(net, weights=None)  # type: ignore[return-value, type-var, unused-ignore]
+    return net
+
+
 def restored(net: Net, path: Path | None, *, channels: int) -> Backbone:
     """A backbone in evaluation mode with the weights that save_weights wrote; its classes are those of the file.
 
@@ -183,17 +191,7 @@ def restored(net: Net, path: Path | None, *, channels: int) -> Backbone:
     bias = _read(path).get("classifier.bias")
     if bias is None:
         raise DataError(f"{path} holds no backbone: it has no classifier.bias")
-    return load_weights(net.build(classes=len(bias), channels=channels), path).eval()
-
-
-def initialised(module: nn.Module) -> Iterator[nn.Module]:
-    """Give convolutions He's normal start and batch norms the identity; yields the layers it set."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Conv3d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-            yield layer
+    return load_weights(without_weights(net).build(classes=len(bias), channels=channels), path).eval()
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """Checkpoints: model, optimizer and progress in one safetensors file that appears complete or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from untrimmed.files import replacing
 from untrimmed.records import DataError
 
 
@@ -46,12 +46,9 @@ class Progress:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write tensors and a JSON object about them into one safetensors file, atomically."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    save_file(plain, temporary, metadata={"about": json.dumps(about)})
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with replacing(path) as part:
+        save_file(plain, part, metadata={"about": json.dumps(about)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,9 +1,10 @@
 """What a training says while it runs: rows of JSON, one a line, and a plot of them."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from untrimmed.files import replacing, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,7 @@ def read_log(path: Path, *, up_to_step: int) -> list[LogRow]:
             if row.step > up_to_step:
                 break
             rows.append(row)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text("".join(_line(row) for row in rows))
-    os.replace(temporary, path)
+    write_text(path, "".join(_line(row) for row in rows))
     return rows
 
 
@@ -85,9 +84,8 @@ def plot(path: Path, rows: list[LogRow], *, title: str) -> None:
         other.set_ylabel("validation", color="tab:orange")
     rate.plot([row.step for row in rows], [row.learning_rate for row in rows], color="tab:green")
     rate.set(xlabel="step", ylabel="learning rate")
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format="png", dpi=100)
-    os.replace(temporary, path)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", dpi=100)
 
 
 def _line(row: LogRow) -> str:
