@@ -1,5 +1,10 @@
-"""The run-time type checker of the tests: beartype, with an int allowed where a float is asked for."""
+"""The run-time type checker of the tests: beartype, with an int allowed where a float is asked for.
 
-from beartype import BeartypeConf, beartype
+jaxtyping's hook decorates methods one by one, where beartype cannot know what Self is, so Self is not checked.
+"""
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+from typing import Self
+
+from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True, hint_overrides=BeartypeHintOverrides({Self: object})))
