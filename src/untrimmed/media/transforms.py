@@ -15,7 +15,8 @@ from torch import Tensor
 
 from untrimmed.records import DataError
 
-Clip = TypeVar("Clip", UInt8[np.ndarray, "frames height width channels"], UInt8[Tensor, "frames height width channels"])
+# "_": frames, height and width of what comes out may differ from those of what goes in.
+Clip = TypeVar("Clip", UInt8[np.ndarray, "_ _ _ channels"], UInt8[Tensor, "_ _ _ channels"])
 
 
 def resize(clip: Clip, size: tuple[int, int]) -> Clip:
