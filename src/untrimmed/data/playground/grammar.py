@@ -223,7 +223,6 @@ def _sentence(plan: VideoPlan, event: _Seen, index: int, *, annotator: int, rng:
         often = "and then does it again" if event.rounds == 2 else "again and again with short breaks"
     if present.endswith("along"):
         where = {"street": "the street", "park": "the path in the park", "beach": "the sea"}.get(plan.place, "the gym")
-        where = f"{where}"
     if whole:
         words = f"{subject} is {going} {often} {where} while the camera is on"
     elif draws[4] < 0.25 and not present.endswith("along"):
@@ -248,13 +247,11 @@ def _subject(plan: VideoPlan, index: int, annotator: int, draws: np.ndarray) -> 
     nouns = _NOUNS[look.kind]
     noun = nouns[0] if draws[5] < (0.85 if annotator == 0 else 0.6) else nouns[1 + int(draws[6] * 2)]
     if index == 0:
-        dressed = (
-            f"in a {look.shirt_name} shirt",
-            f"wearing a {look.shirt_name} shirt",
-            f"dressed in {look.shirt_name}",
-        )
+        colour = look.shirt_name
+        article = "an" if colour[0] in "aeiou" else "a"
+        dressed = (f"in {article} {colour} shirt", f"wearing {article} {colour} shirt", f"dressed in {colour}")
         clothes = dressed[0 if annotator == 0 else int(draws[7] * 3)]
         return f"a {noun} {clothes}"
     if draws[7] < 0.3:
-        return f"the {noun} then" if draws[6] < 0.0 else f"the {noun}"
+        return f"the {noun}"
     return _PRONOUNS[look.kind][0] if draws[7] < 0.6 else f"the {noun} in {look.shirt_name}"

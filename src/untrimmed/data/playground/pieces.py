@@ -118,9 +118,11 @@ _ROWS = (
     ((("left_hand", 0.05),), "skin", 4, 4, -0.07),
     ((("head", HEAD_RADIUS),), "skin", 23, 23, -0.03),
     ((("hair", HEAD_RADIUS * 0.96),), "hair", 23, 23, -0.03),
-    ((("left_eye", 0.024),), "eye", 23, 23, -0.04),
-    ((("right_eye", 0.024),), "eye", 23, 23, -0.04),
-    ((("nose", 0.022),), "nose", 23, 23, -0.04),
+    ((("fringe", HEAD_RADIUS * 0.52),), "hair", 23, 23, -0.035),
+    ((("left_eye", 0.014),), "eye", 23, 23, -0.04),
+    ((("right_eye", 0.014),), "eye", 23, 23, -0.04),
+    ((("nose", 0.02),), "nose", 23, 23, -0.04),
+    ((("mouth", 0.022),), "mouth", 23, 23, -0.04),
 )
 _LONG_HAIR = ((("hair", HEAD_RADIUS * 0.9), ("bun", HEAD_RADIUS * 0.62)), "hair", 23, 23, -0.02)
 _SKIRT = (
@@ -141,7 +143,6 @@ def body(joints: Float[np.ndarray, "frames joints 3"], look: Look, *, owner: int
         owner: number of the person in the shot.
         distance: metres from the camera.
     """
-    dark = tuple(0.55 * value for value in look.skin)
     colours = {
         "skin": look.skin,
         "hair": look.hair,
@@ -149,7 +150,8 @@ def body(joints: Float[np.ndarray, "frames joints 3"], look: Look, *, owner: int
         "trousers": look.trousers,
         "shoes": look.shoes,
         "eye": (30.0, 25.0, 25.0),
-        "nose": dark,
+        "nose": tuple(0.8 * value for value in look.skin),
+        "mouth": (150.0, 60.0, 58.0),
         "sleeve": tuple(0.86 * value for value in look.shirt),
         "forearm": tuple(0.86 * value for value in look.shirt) if look.sleeves else look.skin,
         "shin": look.skin if look.shorts or look.skirt else tuple(0.88 * value for value in look.trousers),

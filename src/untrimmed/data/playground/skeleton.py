@@ -49,7 +49,7 @@ KEY_POINTS = (
 )
 """The 18 key points in OpenPose's COCO order."""
 
-EXTRA = ("hip", "head", "left_hand", "right_hand", "left_toe", "right_toe", "hair", "bun")
+EXTRA = ("hip", "head", "left_hand", "right_hand", "left_toe", "right_toe", "hair", "bun", "fringe", "mouth")
 JOINTS = (*KEY_POINTS, *EXTRA)
 INDEX = {name: index for index, name in enumerate(JOINTS)}
 
@@ -114,7 +114,7 @@ def joints(poses: Float[np.ndarray, "n angles"]) -> Float[np.ndarray, "n joints 
         poses: rows of 23 numbers.
 
     Returns:
-        In the order of JOINTS: the 18 key points, then hip centre, head centre, hands, toes, hair.
+        In the order of JOINTS: the 18 key points, then hip centre, head centre, hands, toes, hair and mouth.
     """
     out = np.zeros((len(poses), len(JOINTS), 3))
     lean, tilt = np.radians(poses[:, LEAN]), np.radians(poses[:, TILT])
@@ -164,6 +164,8 @@ def _head(
         out[:, INDEX[f"{word}_eye"]] = head + r * (0.9 * ahead + side * 0.38 * left + 0.15 * crown)
         out[:, INDEX[f"{word}_ear"]] = head + r * (side * 0.98 * left)
     out[:, INDEX["hair"]] = head + r * (0.42 * crown - 0.32 * ahead)
+    out[:, INDEX["fringe"]] = head + r * (0.7 * crown + 0.34 * ahead)
+    out[:, INDEX["mouth"]] = head + r * (0.9 * ahead - 0.5 * crown)
     out[:, INDEX["bun"]] = head + r * (-0.9 * crown - 0.75 * ahead)
 
 

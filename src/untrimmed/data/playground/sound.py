@@ -92,15 +92,15 @@ def _ambience(rng: np.random.Generator, place: str, count: int, rate: int) -> Sa
 def _grain(rng: np.random.Generator, kind: str, rate: int) -> Samples:
     """One sound of an object or a foot."""
     if kind in ("steps", "landing", "thud"):
-        length, pitch, loud = {"steps": (0.09, 95, 0.3), "landing": (0.2, 62, 0.6), "thud": (0.16, 75, 0.4)}[kind]
-        seconds = np.arange(int(length * rate)) / rate
+        duration, pitch, loud = {"steps": (0.09, 95, 0.3), "landing": (0.2, 62, 0.6), "thud": (0.16, 75, 0.4)}[kind]
+        seconds = np.arange(int(duration * rate)) / rate
         tone = np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * seconds)
         click = 0.3 * rng.normal(size=len(seconds)) * np.exp(-seconds / 0.008)
-        return np.asarray(loud * (tone + click) * np.exp(-seconds / (length / 4)))
+        return np.asarray(loud * (tone + click) * np.exp(-seconds / (duration / 4)))
     if kind == "creak":
         seconds = np.arange(int(0.45 * rate)) / rate
-        pitch = 320 * rng.uniform(0.8, 1.3) * (1 + 0.25 * np.sin(2 * np.pi * 3 * seconds))
-        buzz = np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / rate)) * (0.5 + 0.5 * np.sin(2 * np.pi * 31 * seconds))
+        bend = 320 * rng.uniform(0.8, 1.3) * (1 + 0.25 * np.sin(2 * np.pi * 3 * seconds))
+        buzz = np.sign(np.sin(2 * np.pi * np.cumsum(bend) / rate)) * (0.5 + 0.5 * np.sin(2 * np.pi * 31 * seconds))
         return np.asarray(0.09 * buzz * np.hanning(len(seconds)))
     length, octave, width, loud = {
         "chair": (0.35, 2.6, 0.8, 0.2),

@@ -10,7 +10,7 @@ from untrimmed.data.playground.pieces import EYE, HORIZON, SCALE, WALL, project
 from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.data.playground.raster import SHIFT, ShotPainter, discs_in_pixels
 from untrimmed.data.playground.scenes import PAINTERS
-from untrimmed.data.playground.skeleton import KEY_POINTS
+from untrimmed.data.playground.skeleton import INDEX, KEY_POINTS
 
 HEAD = 23
 """DensePose gives the right half of the head 23 and the left half 24."""
@@ -73,46 +73,76 @@ def _numbered(painter: ShotPainter, frame: int) -> Int[np.ndarray, "height width
     return numbers.astype(np.int64) - 1
 
 
+@dataclass(frozen=True)
+class _Axes:
+    """Where each piece begins and ends: pixels, half its width, the radius at its ends, metres from the camera."""
+
+    start: Float64[np.ndarray, "pieces 2"]
+    end: Float64[np.ndarray, "pieces 2"]
+    half: Float64[np.ndarray, " pieces"]
+    cap: Float64[np.ndarray, " pieces"]
+    near: Float64[np.ndarray, " pieces"]
+    far: Float64[np.ndarray, " pieces"]
+
+
+def _axes(painter: ShotPainter, frame: int) -> _Axes:
+    """The axis of a limb runs from its first disc to its second, that of a trunk between the middles of its ends."""
+    pieces = painter.staged.pieces
+    centres, radii = discs_in_pixels(pieces, painter.staged.views)
+    flat, depth, sizes = centres[frame], pieces.centres[frame, :, :, 2], radii[frame]
+    four = (np.abs(flat[:, 3] - flat[:, 0]).max(axis=1) > 1e-9)[:, None]
+    start = np.where(four, flat[:, :2].mean(axis=1), flat[:, 0])
+    end = np.where(four, flat[:, 2:].mean(axis=1), flat[:, 1])
+    half = sizes.max(axis=1) + four[:, 0] * np.abs(flat[:, 0] - flat[:, 1]).max(axis=1) / 2
+    near = np.where(four[:, 0], depth[:, :2].mean(axis=1), depth[:, 0])
+    far = np.where(four[:, 0], depth[:, 2:].mean(axis=1), depth[:, 1])
+    return _Axes(start, end, half, sizes[:, 0], near, far)
+
+
 def _surface(
     painter: ShotPainter, frame: int, numbers: Int[np.ndarray, "height width"]
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Float64[np.ndarray, "height width"]]:
-    pieces, staged, config = painter.staged.pieces, painter.staged, painter.config
-    centres, radii = discs_in_pixels(pieces, staged.views)
-    y, x = np.mgrid[: config.height, : config.width] + 0.0
-    place = np.maximum(numbers, 0)
-    # along the axis from the first disc(s) to the last: V; across it: U
-    four = _trunks(painter)
-    start, end = centres[frame, :, 0].copy(), centres[frame, :, 1].copy()
-    start[four] = centres[frame, four, :2].mean(axis=1)
-    end[four] = centres[frame, four, 2:].mean(axis=1)
-    half = radii[frame].max(axis=1)
-    half[four] += np.abs(centres[frame, four, 0] - centres[frame, four, 1]).max(axis=1) / 2
-    axis = end - start
-    length = np.linalg.norm(axis, axis=1)
-    unit = np.where(length[:, None] > 1e-6, axis / np.maximum(length, 1e-6)[:, None], [0.0, 1.0])
-    from_start = np.stack([x, y], axis=-1) - start[place]
-    along = (from_start * unit[place]).sum(axis=-1)
-    across = from_start[..., 0] * unit[place][..., 1] - from_start[..., 1] * unit[place][..., 0]
-    ends = radii[frame, :, 0]
-    v = np.clip((along + ends[place]) / (length + 2 * ends)[place], 0.0, 1.0)
-    u = np.clip(0.5 + across / (2 * half[place]), 0.0, 1.0)
-    share = np.clip(along / np.maximum(length, 1e-6)[place], 0.0, 1.0)
-    first = pieces.centres[frame, :, 0, 2].copy()
-    past = pieces.centres[frame, :, 1, 2].copy()
-    first[four] = pieces.centres[frame, four, :2, 2].mean(axis=1)
-    past[four] = pieces.centres[frame, four, 2:, 2].mean(axis=1)
-    depth = first[place] * (1 - share) + past[place] * share
-    parts = _parts(painter, frame, numbers, (x - centres[frame, place, 0, 0]) / np.maximum(half[place], 1e-6))
-    shown = numbers >= 0
+    """I, U, V and depth of every pixel: V runs along the axis of its piece, U across it."""
+    axes, place = _axes(painter, frame), np.maximum(numbers, 0)
+    y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.0
+    pixels = np.stack([x, y], axis=-1)
+    along, _, length = _along(axes, place, pixels)
+    share = np.clip(along / np.maximum(length, 1e-6), 0.0, 1.0)
+    depth = axes.near[place] * (1 - share) + axes.far[place] * share
+    surface = _heads(painter)[place]  # hair, eyes and mouth lie on the surface of the head
+    along, across, length = _along(axes, surface, pixels)
+    cap, half = axes.cap[surface], np.maximum(axes.half[surface], 1e-6)
+    v = np.clip((along + cap) / (length + 2 * cap), 0.0, 1.0)
+    u = np.clip(0.5 + across / (2 * half), 0.0, 1.0)
+    parts = _parts(painter, frame, numbers, (x - axes.start[surface, 0]) / half)
     body = parts > 0
     iuv = np.stack([parts, np.round(255 * u) * body, np.round(255 * v) * body], axis=-1).astype(np.uint8)
-    return iuv, np.where(shown, depth, _place_depth(painter, frame))
+    return iuv, np.where(numbers >= 0, depth, _place_depth(painter, frame))
 
 
-def _trunks(painter: ShotPainter) -> Int[np.ndarray, " n"]:
-    """Pieces of four different discs: their axis runs between the middles of the first and the last two."""
-    centres = painter.staged.pieces.centres
-    return np.flatnonzero(np.abs(centres[:, :, 3] - centres[:, :, 0]).max(axis=(0, 2)) > 1e-9)
+def _along(
+    axes: _Axes, place: Int[np.ndarray, "height width"], pixels: Float64[np.ndarray, "height width 2"]
+) -> tuple[
+    Float64[np.ndarray, "height width"], Float64[np.ndarray, "height width"], Float64[np.ndarray, "height width"]
+]:
+    """How far pixels lie along and across the axes of their pieces, and how long those are; a disc's axis is upright."""
+    axis = axes.end - axes.start
+    length = np.linalg.norm(axis, axis=1)
+    unit = np.where(length[:, None] > 1e-6, axis / np.maximum(length, 1e-6)[:, None], [0.0, 1.0])
+    offset = pixels - axes.start[place]
+    along = (offset * unit[place]).sum(axis=-1)
+    across = offset[..., 0] * unit[place][..., 1] - offset[..., 1] * unit[place][..., 0]
+    return along, across, length[place]
+
+
+def _heads(painter: ShotPainter) -> Int[np.ndarray, " pieces"]:
+    """For each piece the one whose axis gives its U and V: itself, or the head's disc for what is part of the head."""
+    pieces = painter.staged.pieces
+    of = np.arange(len(pieces.owners))
+    for owner in painter.staged.people:
+        own = np.flatnonzero((pieces.owners == owner) & (pieces.parts[:, 0] == HEAD))
+        of[own] = own[pieces.radii[own].max(axis=1).argmax()]
+    return of
 
 
 def _parts(
@@ -123,15 +153,16 @@ def _parts(
 ) -> Int[np.ndarray, "height width"]:
     """The DensePose part of every pixel: front or back by where the person faces, head halves by the side seen."""
     pieces, staged = painter.staged.pieces, painter.staged
-    yaw = np.zeros(int(pieces.owners.max()) + 1)
-    yaw[list(staged.people)] = np.radians(staged.yaw[:, frame])
-    of_piece = yaw[pieces.owners]
-    facing = np.where(np.cos(of_piece) >= 0, pieces.parts[:, 0], pieces.parts[:, 1])
+    body, head = np.zeros(int(pieces.owners.max()) + 1), np.zeros(int(pieces.owners.max()) + 1)
+    gaze = staged.joints[:, frame, INDEX["nose"]] - staged.joints[:, frame, INDEX["head"]]
+    body[list(staged.people)] = np.radians(staged.yaw[:, frame])
+    head[list(staged.people)] = np.arctan2(gaze[:, 0], -gaze[:, 2])
+    facing = np.where(np.cos(body[pieces.owners]) >= 0, pieces.parts[:, 0], pieces.parts[:, 1])
     place = np.maximum(numbers, 0)
     parts = np.where(numbers >= 0, facing[place], 0)
     # a point of the head that lies `offset` radii to the right of its middle bulges sqrt(1 - offset^2) to the camera
     offset = np.clip(offset, -1.0, 1.0)
-    turned = of_piece[place]
+    turned = head[pieces.owners][place]
     left = offset * np.cos(turned) - np.sqrt(1 - offset**2) * np.sin(turned) > 0
     return np.where(parts == HEAD, np.where(left, HEAD + 1, HEAD), parts)
 
