@@ -98,9 +98,8 @@ class StepItems:
         labels = step_labels(instances, grid)
         kinds = [np.flatnonzero(labels == value) for value in (0, 1)]
         present = [kind for kind in kinds if len(kind)]
-        drawn = np.concatenate(
-            [generator.choice(kind, self._count // len(present) + 1) for kind in present],
-        )[-self._count :]
+        shares = np.array_split(np.arange(self._count), len(present))
+        drawn = np.concatenate([generator.choice(kind, len(part)) for kind, part in zip(present, shares, strict=True)])
         return torch.from_numpy(np.asarray(rows[drawn], np.float32)), torch.from_numpy(labels[drawn].astype(np.float32))
 
 
