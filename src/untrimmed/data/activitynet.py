@@ -50,7 +50,11 @@ def read(path: Path) -> RawDataset:
     for video, video_id in zip(videos, bare(file.database), strict=True):
         video.video_id = video_id
     return RawDataset(
-        name=_name(file.version, path), source=path, videos=videos, labels=Taxonomy(tuple(file.taxonomy)).leaves
+        name=_name(file.version, path),
+        source=path,
+        videos=videos,
+        labels=Taxonomy(tuple(file.taxonomy)).leaves,
+        whole=True,
     )
 
 

@@ -53,6 +53,9 @@ class Kind(Enum):
 ALIASES = {"train": "training", "val": "validation", "valid": "validation", "test": "testing"}
 """What other data sets call the three subsets."""
 
+ROUNDING = 1e-5
+"""Seconds by which an end may pass the duration before it is told: files round their times to six digits."""
+
 _HARMLESS = {Kind.NOT_ANNOTATED, Kind.NO_FILE, Kind.EMPTY_SUBSET}
 
 
@@ -102,8 +105,8 @@ def survey(raw: RawDataset, *, files: bool = False) -> tuple[Defect, ...]:
                     found.append(Defect(Kind.UNKNOWN_LABEL, video.video_id, words))
                 checked.add(span)
     subsets = {ALIASES.get(video.subset, video.subset) for video in raw.videos}
-    for subset in SUBSETS:
-        if subset not in subsets and raw.videos:
+    for subset in SUBSETS if raw.whole else ():
+        if subset not in subsets:
             found.append(Defect(Kind.EMPTY_SUBSET, "", f"no video is in {subset}"))
     return tuple(found)
 
@@ -190,7 +193,7 @@ def _of_span(span: Span, video: RawVideo, checked: set[Span]) -> Iterator[tuple[
         yield Kind.NEGATIVE_LENGTH, where
     if span.start < 0:
         yield Kind.BEFORE_START, where
-    if span.end > video.duration:
+    if span.end > video.duration + ROUNDING:
         yield Kind.AFTER_END, f"{where}, the video has {video.duration:g} s"
     if not span.text.strip():
         yield Kind.NO_TEXT, where

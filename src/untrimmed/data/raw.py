@@ -57,6 +57,7 @@ class RawDataset:
         trimmed: True if every file is one clip of one class.
         labels: the class list, if the files give one apart from the annotations.
         annotators: names of the caption files, in the order of RawVideo.events.
+        whole: whether the files are meant to hold all three subsets.
     """
 
     name: str
@@ -65,6 +66,7 @@ class RawDataset:
     trimmed: bool = False
     labels: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def to_ground_truth(raw: RawDataset, subset: str | None = "validation") -> GroundTruth:
