@@ -72,9 +72,13 @@ class FeatureStore:
         """Name the folder; it is made when something is written."""
         self.root = root
 
-    def folder(self, feature: Feature) -> Path:
-        """The folder of one feature."""
-        return self.root / feature.key
+    def features(self) -> tuple[str, ...]:
+        """The keys of the features that something was written of, sorted."""
+        return tuple(sorted(path.parent.name for path in self.root.glob("*/feature.json")))
+
+    def folder(self, feature: Feature | str) -> Path:
+        """The folder of one feature, which may be given by its key."""
+        return self.root / (feature if isinstance(feature, str) else feature.key)
 
     def path(self, feature: Feature, video_id: str) -> Path:
         """The file of one video, whether it is there or not."""
@@ -173,12 +177,12 @@ class FeatureStore:
         return path
 
     def write_failure(self, feature: Feature, video_id: str, reason: str, *, source: Path | None = None) -> None:
-        """Remember why a video could not be measured, so that it is not tried again unasked while its file is the same."""
+        """Remember why a video could not be measured: it is not tried again unasked while its file is the same."""
         self._make(feature)
         plain = {"video_id": video_id, "reason": reason, "source_bytes": _bytes(source)}
         write_json(self._failure_path(feature, video_id), plain)
 
-    def failures(self, feature: Feature) -> dict[str, str]:
+    def failures(self, feature: Feature | str) -> dict[str, str]:
         """Reasons by video_id, in order of file name."""
         found = {}
         for path in sorted(self.folder(feature).glob(f"*{FAILED}")):
@@ -199,7 +203,7 @@ class FeatureStore:
         """The videos whose measurement is there, sorted."""
         return tuple(sorted(self.index(feature)))
 
-    def index(self, feature: Feature) -> dict[str, Entry]:
+    def index(self, feature: Feature | str) -> dict[str, Entry]:
         """What is there, by video_id. Headers of files not seen before are read; index.json only saves time."""
         folder = self.folder(feature)
         place = folder / "index.json"
