@@ -69,6 +69,8 @@ def _meaning(value: Any) -> Any:
     if isinstance(value, Path):
         stat = value.stat()
         return _file_hash(value, stat.st_mtime_ns, stat.st_size)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 10 and 10.0 are equal, and JSON brings the one back as the other
     return to_plain(value)
 
 

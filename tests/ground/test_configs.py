@@ -46,6 +46,13 @@ def test_whole_numbers_become_floats_where_floats_are_asked_for() -> None:
     assert from_plain(Exact, {**plain, "tau": 1}) == Exact(tau=1.0)
 
 
+def test_equal_configurations_have_one_hash_whether_a_number_was_written_with_a_point_or_not() -> None:
+    assert Exact(tau=10) == Exact(tau=10.0)
+    assert content_hash(Exact(tau=10)) == content_hash(Exact(tau=10.0))
+    assert content_hash(Config(scales=(1, 0.5))) == content_hash(Config(scales=(1.0, 0.5)))
+    assert content_hash(Exact(tau=10)) != content_hash(Exact(tau=10.5))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -1,6 +1,6 @@
 """Annotated sentences as training data: items and batches, moments of the features, loss and validation figure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from torch import Tensor
 from untrimmed.caption.decoder import Speaker, caption_loss
 from untrimmed.caption.evidence import EventFeatures, Evidence, collate
 from untrimmed.caption.sentences import Sentences, pad_sentences
-from untrimmed.records import DataError
+from untrimmed.caption.vocabulary import Tokenize
+from untrimmed.records import Annotation, DataError
 
 Look = Callable[[str, tuple[float, float]], EventFeatures]
 """The evidence of a segment (seconds) of the video with an id."""
@@ -26,6 +27,15 @@ class SpokenEvent:
     video_id: str
     segment: tuple[float, float]
     words: tuple[int, ...]
+
+
+def spoken_events(
+    annotations: Iterable[Annotation], *, tokenize: Tokenize
+) -> list[tuple[str, tuple[float, float], list[str]]]:
+    """(video_id, segment, tokens) of every annotated sentence that has tokens; all annotators count alike."""
+    events = [(a.video.video_id, event) for a in annotations for track in a.events for event in track]
+    tokens = tokenize([event.sentence for _, event in events])
+    return [(name, event.segment, said) for (name, event), said in zip(events, tokens, strict=True) if said]
 
 
 class EventSentences:
