@@ -106,7 +106,7 @@ def _named(names: list[str]) -> TsnAndC3dConfig:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     words = sys.argv[1:]
     sets = tuple(word for word in words if word in RIDGE) or tuple(RIDGE)
     streams = [word for word in words if word in LAPTOP.trained]
