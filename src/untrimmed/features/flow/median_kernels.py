@@ -10,15 +10,19 @@ and one new candidate comes in, until one is left.
 Source: the row and column argument is old lore; Blum et al. 1973 and Paeth, Graphics Gems 1990 ("forgetful selection").
 """
 
+from typing import no_type_check  # the type checker of the tests must leave what numba compiles alone
+
 from numba import njit
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _sort2(a, b):
     return (a if a < b else b), (b if a < b else a)
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _sort5(a, b, c, d, e):
     a, b = _sort2(a, b)
     d, e = _sort2(d, e)
@@ -33,6 +37,7 @@ def _sort5(a, b, c, d, e):
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _median25(r0, r1, r2, r3, r4):
     """Median of 25 from rows of equal rank in sorted columns, each row in any order."""
     _, _, _, a4, a5 = _sort5(r0[0], r0[1], r0[2], r0[3], r0[4])
@@ -87,6 +92,7 @@ def _median25(r0, r1, r2, r3, r4):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def _sort_columns(a, b, c, d, e, columns):
     width = a.shape[0]
     for x in range(width):
@@ -102,6 +108,7 @@ def _sort_columns(a, b, c, d, e, columns):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def _merge(c0, c1, c2, c3, c4, out):
     for x in range(out.shape[0]):
         out[x] = _median25(
@@ -114,6 +121,7 @@ def _merge(c0, c1, c2, c3, c4, out):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def median5(source, out, columns):
     """Median of 5 x 5 neighbours; the edge rows and columns are repeated. columns: (5, width + 4) to work in."""
     height, width = source.shape

@@ -10,6 +10,8 @@ Source: Zach, Pock and Bischof, A duality based approach for realtime TV-L1 opti
 Meinhardt-Llopis and Facciolo, TV-L1 optical flow estimation, IPOL 2013 (discretisation, warps, median).
 """
 
+from typing import no_type_check  # the type checker of the tests must leave what numba compiles alone
+
 import numpy as np
 from numba import njit
 
@@ -20,16 +22,19 @@ PAD = 4
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _least(a, b):
     return a if a < b else b
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _most(a, b):
     return a if a > b else b
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def resize(source, target, scale_y, scale_x, factor):
     """Bilinear, centres aligned, edges repeated: target(y) = factor * source((y + 0.5) * scale - 0.5)."""
     height, width = source.shape
@@ -49,6 +54,7 @@ def resize(source, target, scale_y, scale_x, factor):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def pad_with_gradients(image, padded):
     """Picture, its central differences along x and y, and nothing, four numbers side by side, zeros about them."""
     height, width = image.shape
@@ -68,6 +74,7 @@ def pad_with_gradients(image, padded):
 
 
 @njit(cache=True, fastmath=True, forceinline=True)
+@no_type_check
 def _cubic(t):
     """Weights of the four taps about a position, a = -0.75."""
     a = np.float32(-0.75)
@@ -80,6 +87,7 @@ def _cubic(t):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def warp(first, padded, u1, u2, state):
     """The second picture and its gradients, moved back along the flow by bicubic interpolation.
 
@@ -113,6 +121,7 @@ def warp(first, padded, u1, u2, state):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def _renew_flow(u1, u2, ix, iy, inverse, rho, p11, p12, p12_up, p21, p22, p22_up, bound, theta):
     """Renew one row of the flow; returns the sum of squared changes."""
     width = u1.shape[0]
@@ -130,6 +139,7 @@ def _renew_flow(u1, u2, ix, iy, inverse, rho, p11, p12, p12_up, p21, p22, p22_up
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def _renew_dual(u, u_down, p1, p2, taut):
     """Renew one row of the dual variables of one component of the flow."""
     last = u.shape[0] - 1
@@ -147,6 +157,7 @@ def _renew_dual(u, u_down, p1, p2, taut):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def iterate(u1, u2, state, dual, bound, theta, taut):
     """One iteration of the whole field; returns the sum of squared changes of the flow.
 
@@ -172,6 +183,7 @@ def iterate(u1, u2, state, dual, bound, theta, taut):
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
+@no_type_check
 def solve_scale(first, padded, u1, u2, state, dual, spare, columns, warps, outer, inner, lamda, theta, tau, epsilon):
     """The flow of one scale, renewed in place.
 
