@@ -141,11 +141,12 @@ def analyze(
         name = f"system {system.number:02d}"
         for said in track(stream, name, total=len(videos), console=console, disable=hidden):
             before = merged.get(said.video.video_id, Prediction(video=said.video))
-            merged[said.video.video_id] = _merge(before, said)
+            merged[said.video.video_id] = merge(before, said)
     return {video.video_id: merged[video.video_id] for video in videos if video.video_id in merged}
 
 
-def _merge(first: Prediction, second: Prediction) -> Prediction:
+def merge(first: Prediction, second: Prediction) -> Prediction:
+    """The first prediction of a video, with what it lacks from the second."""
     names = ("classes", "proposals", "detections", "captions")
     new = {name: getattr(second, name) for name in names if getattr(first, name) is None}
     return replace(first, **new)

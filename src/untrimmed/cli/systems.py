@@ -8,8 +8,10 @@ from untrimmed.cli.arguments import parse
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """List the twenty-two systems: tasks, inputs, published figures, and whether they are built."""
+    """List the twenty-two systems: tasks, published figures, and whether they are built."""
 
+    inputs: bool = False
+    """Show what each system looks at, too."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -35,14 +37,17 @@ def call(words: list[str]) -> int:
         ]
         print(json.dumps(rows, indent=2))
         return 0
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("no", "system", "tasks", "looks at", "published", "built")
+    names = ["no", "system", "tasks", *(["looks at"] if arguments.inputs else []), "published", "built"]
+    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
     for report in REPORTS:
         codes = " ".join(task.code for task in report.tasks)
-        mark = f"[green]{built[report.number]}[/]" if report.number in built else "[dim]not yet[/]"
-        table.add_row(f"{report.number:02d}", report.title, codes, report.inputs, report.published, mark)
+        inputs = [report.inputs] if arguments.inputs else []
+        mark = "[green]yes[/]" if report.number in built else "[dim]-[/]"
+        table.add_row(f"{report.number:02d}", report.title, codes, *inputs, report.published, mark)
     console = Console()
     console.print(table)
     console.print(

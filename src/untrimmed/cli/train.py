@@ -15,8 +15,6 @@ from untrimmed.records import DataError
 class _Arguments:
     """Fit a system on the training part of a data set. The options below --config are the system's own."""
 
-    number: tyro.conf.Positional[int]
-    """Number of the system's report; `untrimmed systems` lists them."""
     data: tyro.conf.Positional[Path]
     """Data set: an annotation file or folder in any format that `untrimmed check` knows."""
     output: Path
@@ -38,31 +36,36 @@ class _Arguments:
 
 
 def call(words: list[str]) -> int:
-    """Run the command; see _Arguments."""
-    number, size = _peek(words)
-    if number is None:
-        parse(_Arguments, words, command="train")
-        raise DataError("number must be the first word, e.g. untrimmed train 19 DATA --output DIR")
+    """Run the command: the first word is the number of the system's report, the rest see _Arguments."""
+    if not words or not words[0].isdigit():
+        if words and words[0] in ("-h", "--help"):
+            print(
+                "usage: untrimmed train NUMBER DATA --output DIR [options]\n\n"
+                "NUMBER is that of the system's report, see untrimmed systems.\n"
+                "untrimmed train NUMBER --help lists the options of that system."
+            )
+            return 0
+        raise DataError("the first word must be a system's number, e.g. untrimmed train 19 DATA --output DIR")
     from untrimmed.systems.catalogue import entry_of
 
+    number, rest = int(words[0]), words[1:]
     entry = entry_of(number)
-    config = entry.laptop if size == "laptop" else entry.published
+    config = entry.laptop if _size(rest) == "laptop" else entry.published
     arguments_class = make_dataclass(
         "Arguments", [("config", type(config), field(default=config))], bases=(_Arguments,), frozen=True, kw_only=True
     )
     arguments_class.__doc__ = _Arguments.__doc__
-    return _run(parse(arguments_class, words, command="train"), entry)
+    return _run(parse(arguments_class, rest, command=f"train {number}"), entry)
 
 
-def _peek(words: list[str]) -> tuple[int | None, str]:
-    """The system's number and size, needed to know which options there are."""
-    number = int(words[0]) if words and words[0].isdigit() else None
-    for first, second in zip(words, [*words[1:], ""], strict=True):
-        if first == "--size":
-            return number, second
-        if first.startswith("--size="):
-            return number, first.removeprefix("--size=")
-    return number, "published"
+def _size(words: list[str]) -> str:
+    """Whose defaults hold, needed to know the options' defaults before they are parsed."""
+    for place, word in enumerate(words):
+        if word == "--size":
+            return words[place + 1] if place + 1 < len(words) else ""
+        if word.startswith("--size="):
+            return word.removeprefix("--size=")
+    return "published"
 
 
 def _run(arguments: Any, entry: Any) -> int:

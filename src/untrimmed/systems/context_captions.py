@@ -50,6 +50,7 @@ from untrimmed.caption.learning import (
     spoken_events,
 )
 from untrimmed.caption.vocabulary import Vocabulary
+from untrimmed.configs import content_hash
 from untrimmed.evaluate.tokens import tokenize
 from untrimmed.features.backbone import BackboneFeature
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
@@ -169,8 +170,9 @@ class ContextCaptions(System[ContextCaptionsConfig]):
         torch.manual_seed(run.seed)
         speaker = EventSpeaker(len(vocabulary), len(mean), config=self.config.decoder)
         speaker.standardise(mean, deviation)
+        name = f"decoder-{content_hash(self.config.decoder)}"  # models may share a run and with it the learnt nets
         check = (lambda _: mean_log_probability(speaker, validation)) if len(validation) else None
-        fit(speaker, training, batch_loss, schedule=self.config.schedule, run=run, name="decoder", validate=check)
+        fit(speaker, training, batch_loss, schedule=self.config.schedule, run=run, name=name, validate=check)
         self._features, self._vocabulary, self._speaker = features, vocabulary, speaker
 
     def predict(self, videos: Sequence[Video], *, store: FeatureStore) -> Iterator[Prediction]:
@@ -256,7 +258,7 @@ def _texts(plain: object) -> list[str] | None:
     return plain if isinstance(plain, list) and all(isinstance(item, str) for item in plain) else None
 
 
-_SMALL = RgbImages(size=(64, 86), per_second=10)  # as system 06's, so that the store holds them once
+_SMALL = RgbImages(size=(64, 86), per_second=12)  # as system 06's, so that the store holds them once
 _SMALL_TRAINING = Schedule(
     steps=200, batch_size=32, optimizer="adamw", learning_rate=3e-3, weight_decay=0.01, decay="cosine", warmup_steps=20
 )
