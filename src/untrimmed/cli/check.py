@@ -25,6 +25,8 @@ class Arguments:
     """For annotations: a folder in which every video should lie."""
     durations: Path | None = None
     """For annotations: a csv with the durations of another copy (video_id, duration), to be compared."""
+    column: str | None = None
+    """The column of seconds in that csv; by default duration, duration_s or length."""
     limit: int = 10
     """How many defects of a kind to show."""
     output: Path | None = None
@@ -49,6 +51,7 @@ def call(words: list[str]) -> int:
             subset=arguments.subset,
             videos=arguments.videos,
             durations=arguments.durations,
+            column=arguments.column,
         )
     console.print(f"{escape(str(arguments.file))}: [bold]{found.format.value}[/], {escape(found.words)}")
     for kind, defects in found.by_kind().items():

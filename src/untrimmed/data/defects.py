@@ -48,6 +48,9 @@ class Kind(Enum):
     NOT_ANNOTATED = "video without annotation"
     NO_FILE = "video file missing"
     OTHER_DURATION = "other duration"
+    UNKNOWN_VIDEO = "unknown video"
+    NOT_PREDICTED = "video without prediction"
+    NOT_A_TABLE = "features that are no table of numbers"
 
 
 ALIASES = {"train": "training", "val": "validation", "valid": "validation", "test": "testing"}

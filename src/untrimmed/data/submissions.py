@@ -160,6 +160,36 @@ def write_predictions(
     write_json(path, submission(results, task, external_data=external_data))
 
 
+def write_columns(path: Path, table: Predictions | Sentences, *, external_data: str | None = None) -> None:
+    """Write columns in the official layout, in their order and exactly as they are; atomic.
+
+    Args:
+        path: where; a name that ends in .gz is packed.
+        table: predictions of any task.
+        external_data: as in write_predictions.
+    """
+    results: dict[str, list[dict[str, Any]]] = {video_id: [] for video_id in table.video_ids}
+    lists = list(results.values())
+    said = isinstance(table, Sentences)
+    segments = None if table.segments is None else table.segments.tolist()
+    scores = None if table.scores is None else table.scores.tolist()
+    for index, video in enumerate(table.video.tolist()):
+        entry: dict[str, Any] = {}
+        if isinstance(table, Sentences):
+            entry["sentence"] = table.sentences[index]
+        elif table.label_index is not None:
+            entry["label"] = table.labels[table.label_index[index]]
+        if scores is not None:
+            entry["score"] = scores[index]
+        if segments is not None:
+            entry["timestamp" if said else "segment"] = segments[index]
+        lists[video].append(entry)
+    if said:
+        results = {prefixed(video_id): items for video_id, items in results.items()}
+    task = table.task if isinstance(table, Predictions) else Task.CAPTIONING
+    write_json(path, submission(results, task, external_data=external_data))
+
+
 def submission(results: dict[str, Any], task: Task, *, external_data: str | None = None) -> dict[str, Any]:
     """The object around the results."""
     return {

@@ -29,6 +29,33 @@ def read_tag_proposals(path: Path, durations: Mapping[str, float]) -> Prediction
     Raises:
         DataError: when a block is not in this layout; the message names the line.
     """
+    video_ids, blocks = _blocks(path)
+    bare_ids = bare(video_ids)
+    known = [index for index, video_id in enumerate(bare_ids) if video_id in durations]
+    rows = [(place, rank, item) for place, index in enumerate(known) for rank, item in enumerate(blocks[index])]
+    video = np.array([row[0] for row in rows], dtype=np.int64)
+    shares = np.array([row[2] for row in rows], dtype=np.float64).reshape(-1, 2)
+    seconds = np.array([durations[bare_ids[index]] for index in known], dtype=np.float64)
+    return Predictions(
+        task=Task.PROPOSALS,
+        video_ids=tuple(bare_ids[index] for index in known),
+        video=video,
+        scores=np.array([1 - row[1] / 1000 for row in rows], dtype=np.float64),
+        segments=np.round(shares * seconds[video][:, None], 6),
+    )
+
+
+def count_tag_proposals(path: Path) -> tuple[int, int]:
+    """How many videos and proposals a list has.
+
+    Raises:
+        DataError: as read_tag_proposals.
+    """
+    video_ids, blocks = _blocks(path)
+    return len(video_ids), sum(map(len, blocks))
+
+
+def _blocks(path: Path) -> tuple[list[str], list[list[tuple[float, float]]]]:
     lines = [line.strip() for line in read_text(path).splitlines()]
     video_ids: list[str] = []
     blocks: list[list[tuple[float, float]]] = []
@@ -45,19 +72,7 @@ def read_tag_proposals(path: Path, durations: Mapping[str, float]) -> Prediction
         count = _count(lines, position, path)
         blocks.append([_times(lines, position + 1 + offset, path) for offset in range(count)])
         position += 1 + count
-    bare_ids = bare(video_ids)
-    known = [index for index, video_id in enumerate(bare_ids) if video_id in durations]
-    rows = [(place, rank, item) for place, index in enumerate(known) for rank, item in enumerate(blocks[index])]
-    video = np.array([row[0] for row in rows], dtype=np.int64)
-    shares = np.array([row[2] for row in rows], dtype=np.float64).reshape(-1, 2)
-    seconds = np.array([durations[bare_ids[index]] for index in known], dtype=np.float64)
-    return Predictions(
-        task=Task.PROPOSALS,
-        video_ids=tuple(bare_ids[index] for index in known),
-        video=video,
-        scores=np.array([1 - row[1] / 1000 for row in rows], dtype=np.float64),
-        segments=np.round(shares * seconds[video][:, None], 6),
-    )
+    return video_ids, blocks
 
 
 def _line(lines: list[str], position: int, path: Path) -> str:
