@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Int32, UInt8
 
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.pieces import Pieces, project
@@ -36,6 +36,11 @@ def outlines(pieces: Pieces, views: Float[np.ndarray, "frames 2 3"]) -> Float[np
     frames, count = np.ogrid[: centres.shape[0], : centres.shape[1]]
     at = (frames[..., None], count[..., None], best)
     return centres[at] + radii[at][..., None] * _NORMALS
+
+
+def fixed_point(polygons: Float[np.ndarray, "*shape 2"]) -> Int32[np.ndarray, "*shape 2"]:
+    """Polygons as OpenCV wants them: SHIFT fractional bits, integers at the middles of pixels."""
+    return np.round(np.clip(polygons - 0.5, -2000, 2000) * 2**SHIFT).astype(np.int32)
 
 
 def discs_in_pixels(
@@ -72,7 +77,7 @@ class ShotPainter:
         self.staged: Staged = stage(shot, fps=config.fps, height=config.height, width=config.width)
         self.polygons = outlines(self.staged.pieces, self.staged.views)
         self.order = painting_order(self.staged.pieces)
-        self._fixed = np.round(np.clip(self.polygons, -2000, 2000) * 2**SHIFT).astype(np.int32)
+        self._fixed = fixed_point(self.polygons)
         light = np.array(shot.light)
         self._colours = np.clip(shaded(self.staged.pieces) * light, 0, 255)
         low, high = self.polygons.min(axis=2), self.polygons.max(axis=2)

@@ -146,7 +146,9 @@ def voice(rng: np.random.Generator, count: int, rate: int, *, singing: bool) -> 
         at = past
     harmonics = (1.0, 0.6, 0.35, 0.2, 0.1) if singing else (0.5, 0.7, 0.8, 0.5, 0.4, 0.35, 0.2, 0.15)
     turns = 2 * np.pi * np.arange(_TABLE) / _TABLE
-    table = np.array(harmonics) @ np.sin(np.arange(1, len(harmonics) + 1)[:, None] * turns)
+    table = np.zeros(_TABLE)
+    for index, strength in enumerate(harmonics):  # a matrix product may round differently from process to process
+        table += strength * np.sin((index + 1) * turns)
     table *= 0.4 / table.std()
     phase = np.cumsum(pitch) * (_TABLE / rate)
     wave = table[phase.astype(np.int64) % _TABLE] * loud

@@ -8,7 +8,7 @@ from jaxtyping import Float16, Float32, Float64, Int, UInt8
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.pieces import EYE, HORIZON, SCALE, WALL, project
 from untrimmed.data.playground.plan import VideoPlan
-from untrimmed.data.playground.raster import SHIFT, ShotPainter, discs_in_pixels
+from untrimmed.data.playground.raster import SHIFT, ShotPainter, discs_in_pixels, fixed_point
 from untrimmed.data.playground.scenes import PAINTERS
 from untrimmed.data.playground.skeleton import INDEX, KEY_POINTS
 
@@ -21,8 +21,8 @@ class FrameTruth:
     """What is true of one frame.
 
     Attributes:
-        key_points: x and y in pixels, and 1 where the joint is seen, 0.5 where something hides it, 0 outside the
-            picture; people in the order of the plan, the main person first.
+        key_points: x and y in pixels (pixel i covers [i, i + 1)), and 1 where the joint is seen, 0.5 where something
+            hides it, 0 outside the picture; people in the order of the plan, the main person first.
         iuv: DensePose part (0 background and things, 1 to 24), U and V as 0 to 255 (0 where there is no part).
         depth: metres from the camera.
         boxes: left, top, right, bottom in pixels of each object, clipped to the picture; -1 where it is not seen.
@@ -67,7 +67,7 @@ def _numbered(painter: ShotPainter, frame: int) -> Int[np.ndarray, "height width
     import cv2
 
     numbers = np.zeros((painter.config.height, painter.config.width), dtype=np.uint16)
-    fixed = np.round(np.clip(painter.polygons[frame], -2000, 2000) * 2**SHIFT).astype(np.int32)
+    fixed = fixed_point(painter.polygons[frame])
     for piece in painter.order[frame].tolist():
         cv2.fillConvexPoly(numbers, fixed[piece], piece + 1, cv2.LINE_8, SHIFT)
     return numbers.astype(np.int64) - 1
@@ -104,7 +104,7 @@ def _surface(
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Float64[np.ndarray, "height width"]]:
     """I, U, V and depth of every pixel: V runs along the axis of its piece, U across it."""
     axes, place = _axes(painter, frame), np.maximum(numbers, 0)
-    y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.0
+    y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.5
     pixels = np.stack([x, y], axis=-1)
     along, _, length = _along(axes, place, pixels)
     share = np.clip(along / np.maximum(length, 1e-6), 0.0, 1.0)
@@ -125,7 +125,7 @@ def _along(
 ) -> tuple[
     Float64[np.ndarray, "height width"], Float64[np.ndarray, "height width"], Float64[np.ndarray, "height width"]
 ]:
-    """How far pixels lie along and across the axes of their pieces, and how long those are; a disc's axis is upright."""
+    """How far pixels lie along and across the axes of their pieces, and how long these are; discs stand upright."""
     axis = axes.end - axes.start
     length = np.linalg.norm(axis, axis=1)
     unit = np.where(length[:, None] > 1e-6, axis / np.maximum(length, 1e-6)[:, None], [0.0, 1.0])
@@ -170,7 +170,7 @@ def _parts(
 def _place_depth(painter: ShotPainter, frame: int) -> Float64[np.ndarray, "height width"]:
     view = painter.staged.views[frame]
     inverse = np.linalg.inv(view[:, :2])
-    y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.0
+    y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.5
     height = inverse[1, 0] * (x - view[0, 2]) + inverse[1, 1] * (y - view[1, 2])
     ground = EYE * SCALE / np.maximum(height - HORIZON, 1e-6)
     return np.minimum(ground, WALL if PAINTERS[painter.shot.place][1] else 80.0)
@@ -185,7 +185,7 @@ def _key_points(
     for index in range(len(staged.people)):
         flat = project(staged.joints[index, frame, : len(KEY_POINTS)], float(staged.distances[index]))
         pixels = flat @ view[:, :2].T + view[:, 2]
-        near = np.round(pixels).astype(np.int64)
+        near = np.floor(pixels).astype(np.int64)
         inside = ((near >= 0) & (near < [config.width, config.height])).all(axis=1)
         safe = np.clip(near, 0, [config.width - 1, config.height - 1])
         own = owners[safe[:, 1], safe[:, 0]] == index
@@ -214,8 +214,9 @@ def video_truth(plan: VideoPlan, config: PlaygroundConfig) -> tuple[dict[str, np
 
     Returns:
         `seconds` (n), `key_points` (n, people, 18, 3), `iuv` (n, height, width, 3), `depth` (n, height, width),
-        `boxes` (n, objects, 4); people and objects of a frame come first, rows that do not exist are -1. The metadata
-        names the objects that occur, `object_words`, and `boxes_word` (n, objects) holds indices into them.
+        `boxes` (n, objects, 4); people and objects of a frame come first, rows that do not exist are -1. The metadata's
+        one entry `objects` holds the words that occur, joined by commas, and `boxes_word` (n, objects) indices into
+        them. (One entry, since safetensors writes several in an order that changes from run to run.)
     """
     frames = truth_frames(plan, config.truth_per_second)
     # the pixel at the middle of each block
@@ -244,4 +245,4 @@ def video_truth(plan: VideoPlan, config: PlaygroundConfig) -> tuple[dict[str, np
         "boxes": boxes,
         "boxes_word": names,
     }
-    return arrays, {"object_words": ",".join(words), "video_id": plan.video_id}
+    return arrays, {"objects": ",".join(words)}
