@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from untrimmed.nets.ssad import PropSsadConfig, overlap_loss, targets
+from untrimmed.nets.ssad import SsadConfig, overlap_loss, targets
 from untrimmed.records import DataError
 from untrimmed.timeline import tiou
 
 torch.set_num_threads(1)
-SMALL = replace(PropSsadConfig(), steps=32, cells=(16, 8, 4, 2, 1), trunk_width=16, trunk_kernel=5, width=24)
+SMALL = replace(SsadConfig(), steps=32, cells=(16, 8, 4, 2, 1), trunk_width=16, trunk_kernel=5, width=24)
 
 
 def test_published_sizes() -> None:
-    config = PropSsadConfig()
+    config = SsadConfig()
     anchors = config.anchors()
     assert len(anchors) == 126 * 5 + 3
     assert (anchors >= 0).all()
@@ -44,17 +44,17 @@ def test_logits_stand_in_the_order_of_the_anchors() -> None:
 
 def test_targets_are_overlaps_and_every_instance_has_an_anchor() -> None:
     instances = np.array([[0.1, 0.4], [0.501, 0.506]])
-    found = targets(PropSsadConfig(), instances)
-    table = tiou(PropSsadConfig().anchors(), instances)
+    found = targets(SsadConfig(), instances)
+    table = tiou(SsadConfig().anchors(), instances)
     for number in range(2):
         assert (found.positive & (found.instance == number)).any()
     free = ~found.positive
     np.testing.assert_allclose(found.overlap[free], table.max(axis=1)[free])
-    assert not targets(PropSsadConfig(), np.zeros((0, 2))).positive.any()
+    assert not targets(SsadConfig(), np.zeros((0, 2))).positive.any()
 
 
 def test_loss_counts_positives_hard_negatives_and_as_many_easy_ones() -> None:
-    config = replace(PropSsadConfig(), easy_ratio=0.0)
+    config = replace(SsadConfig(), easy_ratio=0.0)
     overlap = torch.tensor([[0.9, 0.2, 0.0, 0.1]])
     positive = torch.tensor([[True, True, False, False]])  # the second by the best-anchor rule
     logits = torch.logit(torch.tensor([[0.6, 0.7, 0.8, 0.3]]))
@@ -71,7 +71,7 @@ def test_loss_draws_the_same_under_the_same_seed() -> None:
     values = []
     for _ in range(2):
         torch.manual_seed(5)
-        values.append(overlap_loss(logits, overlap, positive, PropSsadConfig()).item())
+        values.append(overlap_loss(logits, overlap, positive, SsadConfig()).item())
     assert values[0] == values[1]
 
 
@@ -119,6 +119,6 @@ def test_it_learns_where_a_bump_is() -> None:
 
 def test_words_of_errors() -> None:
     with pytest.raises(DataError, match=r"map lengths must halve .* got \(64, 31\) for 256 steps"):
-        PropSsadConfig(cells=(64, 31))
+        SsadConfig(cells=(64, 31))
     with pytest.raises(DataError, match="Prop-SSAD takes sequences of 32 steps, got 31"):
         SMALL.build(3)(torch.zeros(1, 31, 3))

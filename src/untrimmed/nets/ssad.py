@@ -1,5 +1,6 @@
 """Prop-SSAD: overlaps of anchors at seven scales from a sequence of features, in one pass of temporal convolutions."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from untrimmed.records import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PropSsadConfig:
+class SsadConfig:
     """The net and its loss. Report 19 gives the map lengths and that only the overlap is learnt; the rest is SSAD's or
     that of public code for the same task, named at each field."""
 
@@ -56,9 +57,9 @@ class PropSsadConfig:
         maps = [grid_anchors(cells, ratios) for cells, ratios in self._maps()]
         return np.clip(np.concatenate(maps), 0.0, 1.0)
 
-    def build(self, dims: int) -> "PropSsad":
+    def build(self, dims: int) -> "SsadNet":
         """The net for features of so many dims."""
-        return PropSsad(self, dims)
+        return SsadNet(self, dims)
 
     def _maps(self) -> list[tuple[int, tuple[float, ...]]]:
         last = len(self.cells) - 1
@@ -67,7 +68,7 @@ class PropSsadConfig:
         ]
 
 
-class PropSsad(nn.Module):
+class SsadNet(nn.Module):
     """(n, steps, dims) to the logit of each anchor's overlap with the nearest instance.
 
     Two kinds of layers: a trunk that halves the sequence down to the finest map, then one convolution of stride 2 a
@@ -76,7 +77,7 @@ class PropSsad(nn.Module):
     Source: report 19, section 2.2; Lin, Zhao and Shou, Single Shot Temporal Action Detection, ACM MM 2017.
     """
 
-    def __init__(self, config: PropSsadConfig, dims: int) -> None:
+    def __init__(self, config: SsadConfig, dims: int) -> None:
         super().__init__()
         self.config, self.dims = config, dims
         self.norm = nn.BatchNorm1d(dims)  # two streams differ in scale; the paper does not say
@@ -106,7 +107,7 @@ class PropSsad(nn.Module):
         return torch.cat(logits, dim=1)
 
 
-def targets(config: PropSsadConfig, instances: Float[np.ndarray, "n 2"]) -> Matches:
+def targets(config: SsadConfig, instances: Float[np.ndarray, "n 2"]) -> Matches:
     """What the net learns for one video.
 
     Args:
@@ -120,7 +121,7 @@ def overlap_loss(
     logits: Float[Tensor, "n anchors"],
     overlap: Float[Tensor, "n anchors"],
     positive: Bool[Tensor, "n anchors"],
-    config: PropSsadConfig,
+    config: SsadConfig,
 ) -> Float[Tensor, ""]:
     """Smooth L1 between predicted and true overlap, over positives, hard negatives and some easy ones.
 
@@ -139,6 +140,50 @@ def overlap_loss(
     used = (positive | hard | drawn).float()
     each = nn.functional.smooth_l1_loss(predicted, overlap, reduction="none", beta=1.0)
     return (each * used).sum() / torch.clamp(used.sum(), min=1)
+
+
+class SsadItems:
+    """Training data: an item is the sequence of one video and what its anchors stand for."""
+
+    def __init__(
+        self,
+        load: Callable[[str], tuple[Float[np.ndarray, "steps dims"], Float[np.ndarray, "n 2"]]],
+        video_ids: Sequence[str],
+        config: SsadConfig,
+    ) -> None:
+        """Keep where to read.
+
+        Args:
+            load: gives the sequence of a video, config.steps long, and its instances as shares of the sequence.
+            video_ids: the videos.
+            config: of the net.
+        """
+        self._load, self._video_ids, self._config = load, tuple(video_ids), config
+
+    def __len__(self) -> int:
+        return len(self._video_ids)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Sequence (steps, dims), overlap (anchors) and whether an anchor is positive (anchors)."""
+        sequence, instances = self._load(self._video_ids[index])
+        found = targets(self._config, instances)
+        overlap = torch.from_numpy(found.overlap.astype(np.float32))
+        return torch.from_numpy(np.asarray(sequence, np.float32)), overlap, torch.from_numpy(found.positive)
+
+
+def batch_loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
+    """overlap_loss of a batch of items."""
+    assert isinstance(model, SsadNet)
+    sequences, overlap, positive = batch
+    return overlap_loss(model(sequences), overlap, positive, model.config)
+
+
+def overlaps(model: SsadNet, sequence: Float[np.ndarray, "steps dims"]) -> Float[np.ndarray, " anchors"]:
+    """Predicted overlap of every anchor with an instance, in (0, 1), in the order of config.anchors()."""
+    model.eval()
+    given = torch.from_numpy(np.asarray(sequence, np.float32))[None].to(model.norm.weight.device)
+    with torch.inference_mode():
+        return model(given).sigmoid()[0].double().cpu().numpy()
 
 
 def _convolution(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Conv1d:
