@@ -118,6 +118,9 @@ def test_features_are_standardised_and_what_never_varies_is_only_centred() -> No
     speaker.standardise(mean, deviation)
     moved = plain._replace(inside=plain.inside * scale + mean, contexts=plain.contexts * scale + mean)
     torch.testing.assert_close(speaker(moved, words), wanted, rtol=1e-4, atol=1e-5)
+    wild = moved._replace(inside=moved.inside + 1000 * scale)
+    wilder = moved._replace(inside=moved.inside + 1e6 * scale)
+    assert torch.equal(speaker(wild, words), speaker(wilder, words))
 
 
 def test_what_stands_where_there_is_no_context_does_not_matter() -> None:

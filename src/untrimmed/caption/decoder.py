@@ -115,7 +115,8 @@ class EventSpeaker(Speaker[Evidence]):
     after: a learned vector stands there and the flag is 0 (1 elsewhere); a zero vector would say "average features".
 
     Features are brought to mean 0 and deviation 1 by `standardise`, since modalities of very different scales are
-    joined; until it is called they are taken as they are.
+    joined; until it is called they are taken as they are. Then they are cut to [-5, 5]: a dimension that hardly varied
+    in training would swamp all others where it does (units that were always 0 there, on a class of its own).
 
     Args:
         vocabulary: words with the three signs.
@@ -127,12 +128,14 @@ class EventSpeaker(Speaker[Evidence]):
 
     centre: Tensor
     scale: Tensor
+    limit: Tensor
 
     def __init__(self, vocabulary: int, dims: int, *, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("centre", torch.zeros(dims))
         self.register_buffer("scale", torch.ones(dims))
+        self.register_buffer("limit", torch.tensor(torch.inf))
         inputs = 3 * dims + 2 if config.contexts else dims
         self.fuse = nn.Linear(inputs, config.hidden)
         if config.contexts:
@@ -146,16 +149,17 @@ class EventSpeaker(Speaker[Evidence]):
         """Take features as (v - mean) / deviation from now on; dimensions that never vary are only centred."""
         self.centre.copy_(mean)
         self.scale.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
+        self.limit.fill_(5.0)
 
     def begin(self, evidence: Evidence) -> tuple[State, Memory]:
         """h_0, c_0 and what attention looks at."""
-        inside = (evidence.inside - self.centre) / self.scale
+        inside = self._standard(evidence.inside)
         weights = evidence.mask.to(inside.dtype)
         inside = inside * weights[:, :, None]
         seen = [inside.sum(1) / weights.sum(1, keepdim=True)]
         if self.config.contexts:
             known = evidence.known[:, :, None]
-            contexts = torch.where(known, (evidence.contexts - self.centre) / self.scale, self.nothing)
+            contexts = torch.where(known, self._standard(evidence.contexts), self.nothing)
             seen += [contexts.flatten(1), evidence.known.to(inside.dtype)]
         hidden = torch.tanh(self.fuse(torch.cat(seen, dim=1)))
         state = (hidden, torch.zeros_like(hidden))
@@ -175,6 +179,9 @@ class EventSpeaker(Speaker[Evidence]):
     def logits(self, hidden: Float[Tensor, "*sentences hidden"]) -> Float[Tensor, "*sentences vocabulary"]:
         """Before the softmax over the next word."""
         return self.words.logits(hidden)
+
+    def _standard(self, features: Float[Tensor, "*shape dims"]) -> Float[Tensor, "*shape dims"]:
+        return ((features - self.centre) / self.scale).clamp(-self.limit, self.limit)
 
     @torch.no_grad()
     def weights(
