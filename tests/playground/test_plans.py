@@ -11,12 +11,7 @@ from untrimmed.data.playground.classes import BY_LABEL, LABELS, twin
 from untrimmed.data.playground.plan import VideoPlan, choose_labels, plan_clip, plan_video
 from untrimmed.records import DataError
 
-CONFIG = PlaygroundConfig(training=120, validation=40, testing=40)
-
-
-@pytest.fixture(scope="module")
-def plans() -> list[VideoPlan]:
-    return untrimmed_plans(CONFIG)
+CONFIG = PlaygroundConfig(training=60, validation=20, testing=20)
 
 
 def test_the_same_seed_plans_the_same_videos_whatever_their_number(plans: list[VideoPlan]) -> None:
@@ -70,7 +65,7 @@ def test_what_can_be_done_once_only_has_a_cut_before_it_is_done_again(plans: lis
 def test_almost_half_of_the_time_is_background(plans: list[VideoPlan]) -> None:
     acting = sum(end - start for plan in plans for start, end, *_ in plan.instances)
     share = 1 - acting / sum(plan.duration for plan in plans)
-    assert 0.38 < share < 0.52
+    assert 0.36 < share < 0.54
 
 
 def test_lengths_are_spread_and_long_ones_common(plans: list[VideoPlan]) -> None:
@@ -87,17 +82,15 @@ def test_most_videos_show_one_class(plans: list[VideoPlan]) -> None:
     assert counts == pytest.approx([0.42, 0.28, 0.18, 0.12], abs=0.12)
 
 
-def test_every_subset_holds_every_class() -> None:
-    for count in (20, 40):
-        config = replace(CONFIG, training=count, validation=20, testing=20)
-        for subset in ("training", "validation", "testing"):
-            held = {plan.instances[0][2] for plan in untrimmed_plans(config) if plan.subset == subset}
-            assert held == set(LABELS)
+def test_every_subset_holds_every_class(plans: list[VideoPlan]) -> None:
+    for subset in ("training", "validation", "testing"):
+        held = [plan.instances[0][2] for plan in plans if plan.subset == subset]
+        assert {held.count(label) for label in LABELS} == {len(held) // 20}
 
 
 def test_clips_show_one_class_from_end_to_end_for_two_to_six_seconds() -> None:
-    clips = trimmed_plans(replace(CONFIG, training_clips=3))
-    assert len({clip.video_id for clip in clips}) == len(clips) == 20 * (3 + 2 + 5)
+    clips = trimmed_plans(replace(CONFIG, training_clips=1, testing_clips=1))
+    assert len({clip.video_id for clip in clips}) == len(clips) == 20 * (1 + 2 + 1)
     for clip in clips:
         assert 1.9 <= clip.duration <= 6.1
         ((start, end, label, _),) = clip.instances
@@ -127,7 +120,7 @@ def test_long_videos_of_twins_are_planned_alike() -> None:
 
 
 def test_the_second_class_is_at_home_in_the_place() -> None:
-    for index in range(200):
+    for index in range(60):
         labels = choose_labels(index, f"v{index}", CONFIG)
         home = set(BY_LABEL[labels[0]].places)
         assert all(home <= set(BY_LABEL[label].places) for label in labels)
@@ -136,7 +129,7 @@ def test_the_second_class_is_at_home_in_the_place() -> None:
 
 def test_difficulty_adds_people_noise_and_shake() -> None:
     def measured(difficulty: float) -> tuple[float, float, float]:
-        made = untrimmed_plans(replace(CONFIG, training=20, validation=0, testing=0, difficulty=difficulty))
+        made = untrimmed_plans(replace(CONFIG, training=8, validation=0, testing=0, difficulty=difficulty))
         shots = [shot for plan in made for shot in plan.shots]
         return (
             float(np.mean([len(shot.actors) for shot in shots])),

@@ -4,18 +4,15 @@ import re
 
 import pytest
 
-from untrimmed.data.playground import PlaygroundConfig, untrimmed_plans
 from untrimmed.data.playground.classes import LABELS
 from untrimmed.data.playground.grammar import _PHRASES, _WHERE, Told, how_often, tell
 from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.data.playground.scenes import PAINTERS
 
-CONFIG = PlaygroundConfig(training=80, validation=0, testing=0)
-
 
 @pytest.fixture(scope="module")
-def told() -> list[tuple[VideoPlan, tuple[tuple[Told, ...], tuple[Told, ...]]]]:
-    return [(plan, tell(plan, seed=number)) for number, plan in enumerate(untrimmed_plans(CONFIG))]
+def told(plans: list[VideoPlan]) -> list[tuple[VideoPlan, tuple[tuple[Told, ...], tuple[Told, ...]]]]:
+    return [(plan, tell(plan, seed=number)) for number, plan in enumerate(plans)]
 
 
 def test_two_annotators_tell_the_same_events(

@@ -161,7 +161,7 @@ def _head(
     out[:, INDEX["head"]] = head
     out[:, INDEX["nose"]] = head + r * 1.02 * ahead - 0.15 * r * crown
     for side, word in ((1.0, "left"), (-1.0, "right")):
-        out[:, INDEX[f"{word}_eye"]] = head + r * (0.9 * ahead + side * 0.38 * left + 0.15 * crown)
+        out[:, INDEX[f"{word}_eye"]] = head + r * (0.9 * ahead + side * 0.42 * left + 0.12 * crown)
         out[:, INDEX[f"{word}_ear"]] = head + r * (side * 0.98 * left)
     out[:, INDEX["hair"]] = head + r * (0.42 * crown - 0.32 * ahead)
     out[:, INDEX["fringe"]] = head + r * (0.7 * crown + 0.34 * ahead)
