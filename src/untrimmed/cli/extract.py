@@ -125,27 +125,39 @@ def _peek(words: list[str], name: str) -> str:
 
 
 def _feature(feature: str, method: str, net: str, images: str) -> "Feature":
-    from untrimmed.features.audio import LogMel
-    from untrimmed.features.backbone import BackboneFeature, clip_frames
+    """The chosen feature with its defaults; words that name nothing are left for the parser to refuse."""
+    if feature == "audio":
+        from untrimmed.features.audio import LogMel
+
+        return LogMel()
+    from untrimmed.features.images import RgbImages
+
+    pictures = _flow(method) if "flow" in (feature, images) else RgbImages()
+    if feature == "flow":
+        return pictures
+    if feature == "backbone":
+        return _backbone(net, pictures)
+    return RgbImages()
+
+
+def _flow(method: str) -> Any:
     from untrimmed.features.flow.dis import Dis
     from untrimmed.features.flow.farneback import Farneback
     from untrimmed.features.flow.tvl1 import TvL1
-    from untrimmed.features.images import FlowImages, RgbImages
-    from untrimmed.nets.zoo import BnInception, C3d, Ltc, Resnet, Small3d, SmallNet
+    from untrimmed.features.images import FlowImages
 
     methods = {"tvl1": TvL1, "dis": Dis, "farneback": Farneback}
+    return FlowImages(method=methods.get(method, TvL1)())
+
+
+def _backbone(net: str, pictures: Any) -> "Feature":
+    from untrimmed.features.backbone import BackboneFeature, clip_frames
+    from untrimmed.nets.zoo import BnInception, C3d, Ltc, Resnet, Small3d, SmallNet
+
     nets = {"small": SmallNet, "small3d": Small3d, "bninception": BnInception, "c3d": C3d, "ltc": Ltc, "resnet": Resnet}
-    flow = FlowImages(method=methods.get(method, TvL1)())
-    if feature == "flow":
-        return flow
-    if feature == "audio":
-        return LogMel()
-    if feature == "backbone":
-        config: Any = nets.get(net, SmallNet)()
-        frames = clip_frames(config) or (5 if images == "flow" else 1)
-        pictures = flow if images == "flow" else RgbImages()
-        return BackboneFeature(net=config, images=pictures, frames=frames, stride=frames)
-    return RgbImages()
+    config: Any = nets.get(net, SmallNet)()
+    frames = clip_frames(config) or (1 if pictures.channels == 3 else 5)
+    return BackboneFeature(net=config, images=pictures, frames=frames, stride=frames)
 
 
 def _run(arguments: Any) -> int:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-import torch
-
 from untrimmed.features.feature import Feature
 from untrimmed.features.progress import ExtractProgress
 from untrimmed.features.store import FeatureStore
@@ -146,8 +144,7 @@ class _Job:
         """Measure what is lacking; the reason if it fails."""
         store = FeatureStore(self.root)
         reasons = {}
-        context: AbstractContextManager[object] = nullcontext() if self.device is None else torch.device(self.device)
-        with context:
+        with _running_on(self.device):
             for feature in self.features:
                 try:
                     self._measure(store, feature, video)
@@ -165,7 +162,7 @@ class _Job:
             DataError: when it cannot be measured, now or before; the store knows why.
         """
         assert video.path is not None
-        if store.has(feature, video.video_id, source=video.path):
+        if self._sound(store, feature, video):
             return
         reason = None if self.retry else store.failure(feature, video.video_id, source=video.path)
         if reason is not None:
@@ -227,6 +224,14 @@ def one_line(text: str) -> str:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _running_on(device: str | None) -> AbstractContextManager[object]:
+    if device is None:
+        return nullcontext()
+    import torch  # features without a net do not wait for it
+
+    return torch.device(device)
 
 
 def _outcomes(job: _Job, tasks: list[Video], workers: int | None) -> Iterator[tuple[Video, str | None]]:
