@@ -69,7 +69,8 @@ def _of_captions(claim: str, published: str, left: str, right: str, figure: str)
     return Finding(system=22, claim=claim, published=published, task="T5", left=rows[0], right=rows[1], figure=figure)
 
 
-_REFINED, _PLAIN, _BEST = "19 refined by TAG", "19 Prop-SSAD alone", "19, best {} proposals"
+_REFINED, _PLAIN = "19 refined by TAG", "19 Prop-SSAD alone"
+_HUNDRED, _TEN, _ONE = (f"19, best {count} proposals" for count in (100, 10, 1))
 FINDINGS: tuple[Finding, ...] = (
     *_of_six("RGB above compensated flow, TSN", "72.73 against 53.40", "rgb_tsn", "flow_tsn"),
     *_of_six("RGB above compensated flow, C3D", "65.36 against 48.27", "rgb_c3d", "flow_c3d"),
@@ -85,7 +86,7 @@ FINDINGS: tuple[Finding, ...] = (
     _of_nineteen(
         "100 proposals above 10", "32.26 against 31.41", "T4", (_BEST.format(100), _BEST.format(10)), "average"
     ),
-    _of_nineteen("10 proposals above 1", "31.41 against 27.00", "T4", (_BEST.format(10), _BEST.format(1)), "average"),
+    _of_nineteen("10 proposals above 1", "31.41 against 27.00", "T4", (_TEN, _ONE), "average"),
     _of_captions("attention above mean pooling", "10.79 against 10.50", "TA", "MP", "METEOR"),
     _of_captions("attention above mean pooling", "28.93 against 28.41", "TA", "MP", "CIDEr"),
     _of_captions("contexts above none, CIDEr", "31.39 against 28.93", "TAC", "TA", "CIDEr"),
