@@ -11,12 +11,13 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from untrimmed.features.feature import Feature, ImageSequence
+from untrimmed.features.remembered import Memory, RememberedImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.media.transforms import CornerCrop, centre_crop, random_flip, resize, ten_crop
 from untrimmed.nets.tsn import clip_indices, section_starts
 from untrimmed.records import DataError, Dataset
 
-OPEN_VIDEOS = 512
+OPEN_VIDEOS = 1 << 16
 """Videos whose place in the store is remembered."""
 
 
@@ -123,7 +124,10 @@ class ClipSet:
         """
         self.pieces, self.sampling, self.augmentation = tuple(pieces), sampling, augmentation
         self.crop, self.solid, self.balanced = crop, solid, balanced
-        self._open = lru_cache(maxsize=OPEN_VIDEOS)(lambda video_id: opened(store, images, video_id))
+        memory = Memory()
+        self._open = lru_cache(maxsize=OPEN_VIDEOS)(
+            lambda video_id: RememberedImages(opened(store, images, video_id), memory)
+        )
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -195,14 +199,14 @@ def views_of(
     indices = clip_indices(starts, frames=sampling.frames, stride=sampling.stride, length=len(images))
     together = max(1, at_once // (10 if views.ten_crop else 1))
     for begin in range(0, len(indices), together):
-        block = []
-        for row in indices[begin : begin + together]:
-            clip = images.frames(row)
-            clip = clip if resized_to is None else resize(clip, resized_to)
-            edge = crop_edge(clip)
-            crops = ten_crop(clip, (edge, edge), flow=clip.shape[3] == 2) if views.ten_crop else [middle(clip)]
-            block += [resize(np.ascontiguousarray(part), (crop, crop)) for part in crops]
-        yield arranged(np.concatenate(block), frames=sampling.frames, solid=solid)
+        rows = indices[begin : begin + together]
+        pictures = images.frames(rows.reshape(-1))
+        pictures = pictures if resized_to is None else resize(pictures, resized_to)
+        edge, flow = crop_edge(pictures), pictures.shape[3] == 2
+        crops = ten_crop(pictures, (edge, edge), flow=flow) if views.ten_crop else [middle(pictures)]
+        each = np.stack([resize(np.ascontiguousarray(part), (crop, crop)) for part in crops])
+        by_clip = each.reshape(len(crops), *rows.shape, *each.shape[2:]).swapaxes(0, 1)
+        yield arranged(by_clip.reshape(-1, *each.shape[2:]), frames=sampling.frames, solid=solid)
 
 
 def crop_edge(clips: UInt8[np.ndarray, "pictures height width channels"]) -> int:
