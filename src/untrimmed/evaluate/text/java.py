@@ -181,9 +181,25 @@ def close() -> None:
         _running = None
 
 
+_inherited: list[JavaMeteor] = []
+
+
 def _forget() -> None:
-    """A forked child must not talk to its parent's program: it closes the pipes and starts its own when needed."""
-    close()
+    """A forked child must not talk to its parent's program: it lets go of the pipes and starts its own when needed.
+
+    The pipes are pointed at nothing rather than closed: a thread of the parent reads one of them all the time, so its
+    lock is taken, and in the child nobody would ever release it.
+    """
+    global _running
+    if _running is None:
+        return
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in (_running.process.stdin, _running.process.stdout, _running.process.stderr):
+        if pipe is not None:
+            os.dup2(nothing, pipe.fileno())
+    os.close(nothing)
+    _inherited.append(_running)  # kept, since letting it die would wait for the same lock
+    _running = None
 
 
 atexit.register(close)
