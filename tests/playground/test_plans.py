@@ -9,6 +9,7 @@ import pytest
 from untrimmed.data.playground import PlaygroundConfig, trimmed_plans, untrimmed_plans
 from untrimmed.data.playground.classes import BY_LABEL, LABELS, twin
 from untrimmed.data.playground.plan import VideoPlan, choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.skeleton import STATE
 from untrimmed.records import DataError
 
 CONFIG = PlaygroundConfig(training=60, validation=20, testing=20)
@@ -157,3 +158,17 @@ def test_difficulty_adds_people_noise_and_shake() -> None:
 def test_configurations_that_cannot_be_say_why(changes: dict[str, float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         PlaygroundConfig(**changes)  # type: ignore[arg-type]
+
+
+def test_an_open_door_between_actions_tells_nothing() -> None:
+    """Shots without an action show the door (or the chair) as before and as after it equally often in both twins."""
+    for label in ("Opening a door", "Standing up"):
+        states = []
+        for number in range(14):
+            plan = plan_video(f"door {number}", "testing", (label,), CONFIG)
+            for shot in plan.shots:
+                main = shot.actors[0]
+                if main.props and not any(stretch.label for stretch in main.stretches):
+                    states.append(main.stretches[0].rest.array[STATE])
+        assert {0.0, 1.0} <= set(states)
+        assert 0.15 < np.mean(states) < 0.85

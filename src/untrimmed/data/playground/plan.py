@@ -340,8 +340,10 @@ def _shot(
     # between actions the object may stay in hand or be gone
     about = BY_LABEL[acting[0]] if acting else (BY_LABEL[labels[other]] if keep else None)
     side = 1.0 if rng.random() < 0.5 else -1.0
-    turn, back = rng.uniform(-1, 1, 3), rng.random() < 0.5
-    doing = tuple(_posed(stretch, stretches, about, side, turn, back, bool(acting)) for stretch in stretches)
+    turn, back, done = rng.uniform(-1, 1, 3), bool(rng.random() < 0.5), bool(rng.random() < 0.5)
+    doing = tuple(
+        _posed(stretch, stretches, about, side, turn, back, None if acting else done) for stretch in stretches
+    )
     centre = (float(rng.uniform(0.3, 1.05)), float(rng.uniform(0.5, 0.56)))
     zoom = float(rng.uniform(0.95, 1.22))
     moving = rng.random() < 0.3 + 0.6 * hard
@@ -393,9 +395,13 @@ def _posed(
     side: float,
     turn: np.ndarray,
     back: bool,
-    acting: bool,
+    done: bool | None,
 ) -> Stretch:
-    """A stretch with the direction and the pose of rest that its shot gives it."""
+    """A stretch with the direction and the pose of rest that its shot gives it.
+
+    Without an action in the shot, `done` says whether the door is as after it or as before: by chance, so that a door
+    that stands open tells nothing.
+    """
     motion = about.motion if about and (about.prop or stretch.label) else stretch.motion
     if motion.side_view:
         yaw = side * 90.0 + 16.0 * turn[0]
@@ -408,7 +414,8 @@ def _posed(
     if about is None or not about.prop:
         return replace(stretch, yaw=float(55.0 * turn[2]))
     first = min((other.start for other in stretches if other.label), default=stretch.end + 1)
-    rest = about.rest if stretch.start < first or not acting else about.rest_after
+    after = done if done is not None else stretch.start >= first
+    rest = about.rest_after if after else about.rest
     # hands are full: the head looks about, the rest waits
     quiet = motions.BETWEEN[int(stretch.start * 7.3) % 3]
     return replace(stretch, motion=quiet, yaw=float(yaw), rest=rest)
