@@ -103,6 +103,12 @@ def test_times_rise_whatever_the_stamps_say() -> None:
     np.testing.assert_allclose(times, [0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8])
 
 
+def test_swapped_stamps_of_packed_frames_become_even() -> None:
+    clock = Clock(Fraction(1, 10), origin=0.0, period=0.1, longest_gap=600.0, packed=True)
+    times = [clock.at(stamp) for stamp in (0, 3, 2, 5, 4, 7, 60, 63, 62)]
+    np.testing.assert_allclose(times, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 6.0, 6.1, 6.2])
+
+
 def test_a_file_without_time_stamps_has_even_times(tmp_path: Path) -> None:
     source, raw = written(tmp_path, 20), tmp_path / "raw.h264"
     with av.open(str(source)) as given_file, av.open(str(raw), "w", format="h264") as container:

@@ -175,14 +175,17 @@ class Clock:
     """Gives each frame of a stream its seconds; they always rise.
 
     Time 0 is the start of the container, as players have it, so that sound and pictures share one clock. A frame
-    without a time stamp, or whose time stamp does not rise (AVI with packed frames), or jumps further than the whole
-    video is long (a damaged packet), follows its predecessor by one frame duration.
+    without a time stamp, or whose time stamp does not rise, or jumps further than the whole video is long (a damaged
+    packet), follows its predecessor by one frame duration. AVI stores B-frames without the order they are shown in,
+    so that their stamps swap by up to two frames: there (packed) frames follow each other evenly until a stamp is four
+    frames ahead.
     """
 
     time_base: Fraction
     origin: float
     period: float
     longest_gap: float
+    packed: bool = False
     last: float | None = None
 
     @classmethod
@@ -192,7 +195,9 @@ class Clock:
         origin = (container.start_time or 0) / av.time_base
         # A frame's own time base is missing on those that a flush brings out; the stream's is always there.
         base = stream.time_base or Fraction(1, av.time_base)
-        return cls(base, origin, 1 / (frame_rate(stream) or USUAL_FPS), max(_LONGEST_GAP, claimed))
+        period = 1 / (frame_rate(stream) or USUAL_FPS)
+        packed = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        return cls(base, origin, period, max(_LONGEST_GAP, claimed), packed)
 
     def seconds(self, frame: VideoFrame) -> float:
         """When the frame appears; call it once for every frame, in order."""
@@ -208,7 +213,8 @@ class Clock:
             now = 0.0 if stamp is None else stamp - self.origin
         else:
             now = self.last + self.period
-            if stamp is not None and 0 < (stamp - self.origin) - self.last <= self.longest_gap:
+            least = 5 * self.period if self.packed else 0.0
+            if stamp is not None and least < (stamp - self.origin) - self.last <= self.longest_gap:
                 now = stamp - self.origin
         self.last = now
         return now
