@@ -3,19 +3,25 @@
 import hashlib
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
 
 from untrimmed.features.backbone import BackboneFeature
+from untrimmed.features.clip_sets import Piece
 from untrimmed.features.extract import extract
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream, fit_stream
+from untrimmed.features.streams import Stream, clip_set, fit_stream
 from untrimmed.nets.backbone import Backbone, save_weights
+from untrimmed.nets.tsn import Tsn
 from untrimmed.nets.zoo import AnyNet, Small3d, SmallNet
 from untrimmed.records import DataError, Dataset
-from untrimmed.train import Run
+from untrimmed.train import Run, fit
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +84,48 @@ def learn_feature(
         return config.feature(None)
     torch.manual_seed(run.seed)
     return config.feature(keep_weights(stream.build(classes=1), store))
+
+
+def fit_attributes(
+    stream: Stream,
+    pieces: Sequence[Piece],
+    attributes: Bool[np.ndarray, "pieces attributes"],
+    *,
+    store: FeatureStore,
+    run: Run,
+    name: str,
+) -> Backbone:
+    """Train the net of a stream to tell which attributes each piece of a video has; several may hold at once.
+
+    The loss is the binary cross-entropy, summed over attributes. Pieces are many and dense where classes are few:
+    every sentence says where, who, in what, and with what.
+
+    Args:
+        stream: what to train how.
+        pieces: stretches of videos whose pictures are in the store; their labels do not count.
+        attributes: one row a piece.
+        store: where the pictures are.
+        run: device, seed, folder.
+        name: of the training in the run.
+
+    Returns:
+        The backbone on the run's device, in evaluation mode; its logits are those of the attributes.
+
+    Source: Yao et al., Boosting Image Captioning with Attributes, ICCV 2017, as an idea; the loss is the plain one.
+    """
+    numbered = [replace(piece, label=row) for row, piece in enumerate(pieces)]
+    torch.manual_seed(run.seed)
+    backbone = stream.build(classes=attributes.shape[1])
+    data = clip_set(stream, numbered, store=store, crop=backbone.input_size[0])
+    table = torch.from_numpy(attributes).float()
+
+    def loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
+        wanted = table[batch[1].cpu()].to(batch[0].device)
+        each = nn.functional.binary_cross_entropy_with_logits(model(batch[0]), wanted, reduction="none")
+        return each.sum(dim=1).mean()
+
+    fit(Tsn(backbone, consensus=stream.consensus), data, loss, schedule=stream.schedule, run=run, name=name)
+    return backbone
 
 
 def keep_weights(backbone: Backbone, store: FeatureStore) -> Path:
