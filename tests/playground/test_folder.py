@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +164,11 @@ def test_the_command_draws_and_says_what(tmp_path: Path, capsys: pytest.CaptureF
     assert error.startswith("untrimmed playground: ")
     assert "holds another playground" in error
     assert error.count("\n") == 1
+
+
+def test_plans_need_neither_opencv_nor_pyav() -> None:
+    code = (
+        "import sys, untrimmed.data.playground as p; p.untrimmed_plans(p.DEMO); print({'cv2', 'av'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

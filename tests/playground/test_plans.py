@@ -8,7 +8,7 @@ import pytest
 
 from untrimmed.data.playground import PlaygroundConfig, trimmed_plans, untrimmed_plans
 from untrimmed.data.playground.classes import BY_LABEL, LABELS, twin
-from untrimmed.data.playground.plan import VideoPlan, choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.plan import COUNTED, VideoPlan, choose_labels, plan_clip, plan_video
 from untrimmed.data.playground.skeleton import STATE
 from untrimmed.records import DataError
 
@@ -172,3 +172,15 @@ def test_an_open_door_between_actions_tells_nothing() -> None:
                     states.append(main.stretches[0].rest.array[STATE])
         assert {0.0, 1.0} <= set(states)
         assert 0.15 < np.mean(states) < 0.85
+
+
+def test_hard_videos_cut_actions_off() -> None:
+    hard = untrimmed_plans(replace(CONFIG, training=24, validation=0, testing=0, difficulty=1.0))
+    cut = [plan for plan in hard if plan.instances[0][0] == 0.0 or plan.instances[-1][1] == plan.duration]
+    assert len(cut) > 6
+    partial = [stretch for plan in cut for stretch in plan.stretches if stretch.label and stretch.rounds % 1]
+    assert partial
+    assert all(not stretch.motion.once for stretch in partial)
+    assert all(stretch.label not in COUNTED for stretch in partial)
+    easy = untrimmed_plans(replace(CONFIG, training=8, validation=0, testing=0, difficulty=0.0))
+    assert all(plan.instances[0][0] > 0 and plan.instances[-1][1] < plan.duration for plan in easy)

@@ -8,7 +8,7 @@
 | Sitting down, Standing up | every frame, as a set | order | temporal order |
 | Lifting a barbell, Lifting a box | motion, places | object (large) | RGB, object features |
 | Drinking from a mug, Eating an apple | motion, places | object (small), its sound | RGB, boxes; audio |
-| Sweeping a kitchen, Sweeping a street | motion, object | place | scene features, depth of the background |
+| Sweeping a kitchen, Sweeping a street | motion, object | place | scene features, depth, ambient sound |
 | Singing, Giving a speech | every pixel | sound | audio alone |
 | Waving the left hand, Waving the right hand | motion, seen from all sides | which arm | key points, I-U-V maps |
 | Holding a tree pose, Holding a warrior pose | no motion, places, clothes | held pose | pose; RGB shape; not flow |
@@ -16,7 +16,7 @@
 
 from dataclasses import dataclass
 
-from untrimmed.data.playground import motions
+import untrimmed.data.playground.motions as motions
 from untrimmed.data.playground.motions import Motion
 from untrimmed.data.playground.skeleton import STAND, Pose
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from untrimmed.data.playground import motions
+import untrimmed.data.playground.motions as motions
 from untrimmed.data.playground.classes import BY_LABEL, LABELS, ActionClass
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.motions import Motion
@@ -29,7 +29,8 @@ class Stretch:
     Attributes:
         start, end: seconds in the video.
         motion: what.
-        rounds: of the motion in the stretch.
+        rounds: of the motion in the stretch; a fraction where the video's end cuts the action off.
+        phase: rounds that were over before the stretch began, for actions that the video's beginning cuts off.
         label: the class if it is one, else "".
         yaw: degrees that the person is turned, 0 faces the camera, 90 the right of the picture.
         rest: the pose on which small motions are put, if it isn't plain standing.
@@ -39,6 +40,7 @@ class Stretch:
     end: float
     motion: Motion
     rounds: float
+    phase: float = 0.0
     label: str = ""
     yaw: float = 0.0
     rest: Pose = STAND
@@ -174,7 +176,7 @@ def plan_video(video_id: str, subset: str, labels: tuple[str, ...], config: Play
     """
     rng = np.random.default_rng(derive(config.seed, video_id))
     frames = round(float(rng.uniform(config.shortest, config.longest)) * config.fps)
-    spans = _timeline(rng, frames / config.fps, len(labels))
+    spans = _timeline(rng, frames / config.fps, len(labels), cut=0.35 * config.difficulty)
     return _plan(rng, video_id, subset, False, frames, spans, labels, config)
 
 
@@ -186,15 +188,23 @@ def plan_clip(video_id: str, subset: str, label: str, config: PlaygroundConfig) 
     return _plan(rng, video_id, subset, True, frames, [(0.0, frames / config.fps)], (label,), config)
 
 
-def _timeline(rng: np.random.Generator, duration: float, count: int) -> list[tuple[float, float]]:
+def _timeline(rng: np.random.Generator, duration: float, count: int, *, cut: float) -> list[tuple[float, float]]:
+    """Where the actions are: spread lengths and gaps; by the chance `cut` the first begins and the last ends with the
+    video.
+    """
     low, high = {1: (0.12, 0.85), 2: (0.35, 0.8), 3: (0.4, 0.8), 4: (0.45, 0.8)}[count]
     share = rng.uniform(low, high)
     least = min(2.6, 0.6 * share * duration / count)
     lengths = least + (share * duration - least * count) * rng.dirichlet(np.full(count, 2.5))
     gap = min(1.2, 0.5 * (1 - share) * duration / (count + 1))
     gaps = gap + ((1 - share) * duration - gap * (count + 1)) * rng.dirichlet(np.full(count + 1, 1.6))
+    early, late = rng.random(2) < cut
+    if early:
+        gaps[-1], gaps[0] = gaps[-1] + gaps[0], 0.0
+    elif late:
+        gaps[0], gaps[-1] = gaps[0] + gaps[-1], 0.0
     starts = np.cumsum(gaps[:-1]) + np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-    return [(float(start), float(start + length)) for start, length in zip(starts, lengths, strict=True)]
+    return [(float(start), min(duration, float(start + length))) for start, length in zip(starts, lengths, strict=True)]
 
 
 def _plan(
@@ -212,7 +222,7 @@ def _plan(
     place = places[int(place_share * len(places))]
     look = choose_look(rng)
     mirrored = bool(rng.random() < 0.5)
-    stretches, instances, forced = _stretches(rng, frames / config.fps, spans, labels, config)
+    stretches, instances, forced = _stretches(rng, frames / config.fps, spans, labels, config, trimmed=trimmed)
     cuts = _cuts(rng, frames, config.fps, forced, spans)
     seeds = {"place": int(rng.integers(2**31)), "look": int(rng.integers(2**31)), "sound": int(rng.integers(2**31))}
     colour = tuple(float(c) for c in PROP_COLOURS[int(rng.integers(len(PROP_COLOURS)))])
@@ -249,6 +259,7 @@ def _plan(
     )
 
 
+COUNTED = ("Jumping once", "Jumping three times")
 PROP_COLOURS = ((214, 62, 58), (58, 110, 190), (240, 240, 236), (236, 184, 60), (70, 150, 96), (150, 86, 160))
 
 
@@ -258,6 +269,8 @@ def _stretches(
     spans: list[tuple[float, float]],
     labels: tuple[str, ...],
     config: PlaygroundConfig,
+    *,
+    trimmed: bool,
 ) -> tuple[list[Stretch], list[tuple[float, float, str, int]], list[float]]:
     """The main person's doings, the instances, and the times at which there must be a cut."""
     stretches: list[Stretch] = []
@@ -269,13 +282,20 @@ def _stretches(
         motion = BY_LABEL[label].motion
         tempo = float(rng.uniform(0.82, 1.22))
         rounds = max(1, round((end - start) / (motion.period * tempo)))
+        missing = float(rng.uniform(0.2, 0.7))
         if motion.once:
             edges = np.linspace(start, end, rounds + 1)
             forced += [float(edge) for edge in edges[1:-1]]
             for low, high in pairwise(edges):
                 stretches.append(Stretch(start=float(low), end=float(high), motion=motion, rounds=1, label=label))
         else:
-            stretches.append(Stretch(start=start, end=end, motion=motion, rounds=rounds, label=label))
+            # a cut round could not be counted, so what is told by its count is whole
+            part = not trimmed and label not in COUNTED and rounds > 1
+            phase = missing if part and start == 0 else 0.0
+            less = missing if part and end >= duration - 1e-6 else phase
+            stretches.append(
+                Stretch(start=start, end=end, motion=motion, rounds=rounds - less, phase=phase, label=label)
+            )
         instances.append((start, end, label, rounds))
         separate = motion.once or (index + 1 < len(labels) and labels[index + 1] != label)
         share = float(rng.uniform(0.35, 0.65))

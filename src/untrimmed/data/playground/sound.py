@@ -1,5 +1,7 @@
 """Sound of a video: the place hums, steps thump, brooms swish, people sing or talk."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Float32
 
@@ -54,10 +56,13 @@ def _add_action(rng: np.random.Generator, out: Samples, stretch: Stretch, rate: 
     if not kind:
         return
     each = (stretch.end - stretch.start) / stretch.rounds
-    for index in range(int(stretch.rounds)):
+    for index in range(math.ceil(stretch.phase + stretch.rounds)):
         for beat in stretch.motion.beats:
             grain = _grain(rng, kind, rate)
-            first = round((stretch.start + (index + beat) * each) * rate)
+            at = stretch.start + (index + beat - stretch.phase) * each
+            if not stretch.start <= at < stretch.end:
+                continue
+            first = round(at * rate)
             part = out[first : first + len(grain)]
             part += grain[: len(part)]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from untrimmed.data.playground import props, skeleton
+import untrimmed.data.playground.props as props
+import untrimmed.data.playground.skeleton as skeleton
 from untrimmed.data.playground.motions import smoothstep, sway
 from untrimmed.data.playground.pieces import SCALE, Pieces, body, join, project, thing
 from untrimmed.data.playground.plan import RAMP, Actor, Camera, Shot
@@ -61,8 +62,10 @@ def perform(actor: Actor, seconds: Float[np.ndarray, " frames"], fps: float) -> 
             weight *= smoothstep((seconds - stretch.start) / RAMP + 0.5)
         if index + 1 < len(actor.stretches):
             weight *= 1 - smoothstep((seconds - stretch.end) / RAMP + 0.5)
-        rounds = np.clip((seconds - stretch.start) / (stretch.end - stretch.start), 0.0, 1.0) * stretch.rounds
-        share = np.where(rounds < stretch.rounds, rounds % 1.0, 1.0)
+        over = np.clip((seconds - stretch.start) / (stretch.end - stretch.start), 0.0, 1.0)
+        rounds = stretch.phase + over * stretch.rounds
+        # the end of the last round is its last pose, not the first of another
+        share = rounds - np.minimum(np.floor(rounds), np.ceil(stretch.phase + stretch.rounds - 1e-9) - 1)
         rows = stretch.motion.at(share) + (stretch.rest.array - skeleton.STAND.array if not stretch.label else 0.0)
         rows = skeleton.mirror(rows) if actor.mirrored else rows
         poses += weight[:, None] * rows

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+import untrimmed.data.playground.files as files
 from untrimmed.configs import content_hash, to_plain
-from untrimmed.data.playground import files
 from untrimmed.data.playground.classes import LABELS
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.plan import VideoPlan, choose_labels, plan_clip, plan_video
