@@ -132,7 +132,7 @@ def _keys(raw: msgspec.Raw, path: Path, at: str) -> list[str]:
 
 def _of_text(path: Path) -> Format:
     text = read_text(path)
-    head = next(line for line in text.splitlines() if line.strip())
+    head = next((line for line in text.splitlines() if line.strip()), "")
     if head.startswith("# ") and head[2:].strip().isdecimal():
         return Format.TAG_LIST
     words = head.split()

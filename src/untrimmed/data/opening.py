@@ -55,9 +55,10 @@ def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     for magic, words in _KINDS:
         if content.startswith(magic):
             raise DataError(f"{path} is {words}")
-    if not content.strip(b" \t\r\n"):
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if not content.strip():
         raise DataError(f"{path} is empty")
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return content
 
 
 def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:

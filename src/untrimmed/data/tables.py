@@ -30,7 +30,7 @@ def rows_of(path: Path, *, text: str | None = None) -> Rows:
     csv.field_size_limit(MAX_FIELD)
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        header = [name.strip().lower() for name in next(table)]
+        header = [name.strip().lower() for name in next(table, [])]
         if len(set(header)) != len(header):
             raise DataError(f"{path} line 1: a column name stands twice in {shown(','.join(header))!r}")
         rows: Rows = []
