@@ -264,6 +264,17 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         fit(net(), Points(), cross_entropy, schedule=SCHEDULE, run=run, name="points")
 
 
+def test_other_data_and_other_layers_are_another_training(tmp_path: Path) -> None:
+    class Named(Points):
+        identity = "others"
+
+    train(tmp_path)
+    run = Run(folder=tmp_path, device="cpu", checkpoint_every_steps=7, log_every_steps=5)
+    for model, data in ((net(dropout=0.1), Points()), (net(), Named())):
+        with pytest.raises(DataError, match="belongs to another training"):
+            fit(model, data, cross_entropy, schedule=SCHEDULE, run=run, name="points")
+
+
 def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "points").mkdir()
     (tmp_path / "points" / "checkpoint.safetensors").write_bytes(b"nothing of the kind")

@@ -124,10 +124,16 @@ class ClipSet:
         """
         self.pieces, self.sampling, self.augmentation = tuple(pieces), sampling, augmentation
         self.crop, self.solid, self.balanced = crop, solid, balanced
+        self._key = images.key
         memory = Memory()
         self._open = lru_cache(maxsize=OPEN_VIDEOS)(
             lambda video_id: RememberedImages(opened(store, images, video_id), memory)
         )
+
+    @property
+    def identity(self) -> str:
+        """What the clips are made of and how; another text for other clips."""
+        return repr((self._key, self.pieces, self.sampling, self.augmentation, self.crop, self.solid, self.balanced))
 
     def __len__(self) -> int:
         return len(self.pieces)

@@ -17,11 +17,12 @@ from untrimmed.records import DataError
 class Items(Protocol):
     """Data to learn from: as many items as len says, each a tensor, an array or a tuple or dict of these.
 
-    Three more methods are used where they exist:
+    Four more members are used where they exist:
         at(index, generator): the item made with random choices from a numpy Generator (crops, positions). The
             generator depends on seed, epoch and index alone, which makes a resumed training exact.
         order(generator): the indices of one epoch in order, len(self) of them, for data that wants to be drawn
             otherwise than each item once (classes balanced).
+        identity: text that differs where the items differ; a checkpoint is not continued on other data.
         collate(items): a batch of a list of items; torch's default_collate where it is missing.
     """
 

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class _Trainer:
         self.length = schedule.length_steps(self.items)
         self.optimizer = _optimizer(model, schedule)
         self.scaler = GradScaler(device.type, enabled=run.precision == "float16")
-        self.progress = Progress(identity=_identity(model, schedule=schedule, run=run, items=self.items))
+        self.progress = Progress(identity=_identity(model, data, schedule=schedule, run=run))
         self.rows: list[LogRow] = []
         self.best: dict[str, Tensor] | None = None
         self.folder: Path | None = None
@@ -114,8 +114,11 @@ class _Trainer:
         first, begun, spent = self.progress.step, time.perf_counter(), self.progress.seconds
         every = self.schedule.validation_steps(self.items)
         last = first if self.progress.finished else self.length
-        batches = self.batches.ahead(first, last, threads=self.run.loaders)
-        with _bar(self.name, first, self.length, show=self.run.progress and self.world.first) as advance:
+        show = self.run.progress and self.world.first
+        with (
+            closing(self.batches.ahead(first, last, threads=self.run.loaders)) as batches,
+            _bar(self.name, first, self.length, show=show) as advance,
+        ):
             for step, (batch, count) in enumerate(batches, first):
                 value = self._step(step, batch, count)
                 advance(value)
@@ -138,7 +141,6 @@ class _Trainer:
                     self._checkpoint()
                 if tired:
                     break
-            batches.close()
         if self.best is not None:
             self.model.load_state_dict(self.best)
 
@@ -260,9 +262,10 @@ def _optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
             return torch.optim.RMSprop(parameters, lr=rate, momentum=momentum, weight_decay=decay)
 
 
-def _identity(model: nn.Module, *, schedule: Schedule, run: Run, items: int) -> str:
+def _identity(model: nn.Module, data: Items, *, schedule: Schedule, run: Run) -> str:
     shapes = [(key, tuple(value.shape), str(value.dtype)) for key, value in model.state_dict().items()]
-    meaning = repr((shapes, sorted(asdict(schedule).items()), run.seed, run.precision, items))
+    what = (repr(model), len(data), getattr(data, "identity", ""))  # layers with their settings, and the data
+    meaning = repr((shapes, what, sorted(asdict(schedule).items()), run.seed, run.precision))
     return hashlib.sha256(meaning.encode()).hexdigest()[:12]
 
 
