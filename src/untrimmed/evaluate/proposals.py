@@ -144,7 +144,7 @@ def evaluate(
     place = np.empty_like(order)
     place[order] = places_within(video[order] + 1, len(ground_truth.video_ids) + 1)
     submitted = np.bincount(video[video >= 0], minlength=len(ground_truth.video_ids))
-    kept, used, numbers = _cut(submitted, annotated, len(predictions), max_average, mode)
+    kept, used, numbers = cut(submitted, annotated, len(predictions), max_average, mode)
     counted = place < np.where(video >= 0, kept[video], 0)
     pairs = close_pairs(
         predictions.segments,
@@ -206,7 +206,7 @@ def recall_at(
 Cut = tuple[Int64[np.ndarray, " videos"], Int64[np.ndarray, "videos steps"], Float64[np.ndarray, " steps"]]
 
 
-def _cut(
+def cut(
     submitted: Int64[np.ndarray, " videos"],
     annotated: Int64[np.ndarray, " annotated"],
     total: int,
