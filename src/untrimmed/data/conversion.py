@@ -5,10 +5,15 @@ from enum import Enum
 from pathlib import Path
 
 from untrimmed.columns import Predictions, Sentences
-from untrimmed.data import activitynet, captions, kinetics, segments_csv, submissions, thumos
+from untrimmed.data.activitynet import write as write_activitynet
+from untrimmed.data.captions import write as write_captions
 from untrimmed.data.datasets import read_predictions, read_raw
 from untrimmed.data.defects import Policy, to_dataset
 from untrimmed.data.formats import Format, recognise
+from untrimmed.data.kinetics import write_clips
+from untrimmed.data.segments_csv import write as write_segments
+from untrimmed.data.submissions import read_captions, write_columns
+from untrimmed.data.thumos import write as write_thumos
 from untrimmed.data.writing import write_csv, write_lines
 from untrimmed.records import DataError, Task
 
@@ -66,19 +71,17 @@ def convert(
     if form in PREDICTED:
         task = PREDICTED[form]
         table: Predictions | Sentences = (
-            submissions.read_captions(source)
-            if task is Task.CAPTIONING
-            else read_predictions(source, task, classes=classes)
+            read_captions(source) if task is Task.CAPTIONING else read_predictions(source, task, classes=classes)
         )
         _write_predicted(target, table, to)
         return f"{len(table)} predictions in {len(table.video_ids)} videos ({form.value}) as {to.value}"
     dataset = to_dataset(read_raw(source), policy)
     writers = {
-        Target.ACTIVITYNET: activitynet.write,
-        Target.CAPTIONS: captions.write,
-        Target.SEGMENTS: segments_csv.write,
-        Target.CLIPS: kinetics.write_clips,
-        Target.THUMOS: thumos.write,
+        Target.ACTIVITYNET: write_activitynet,
+        Target.CAPTIONS: write_captions,
+        Target.SEGMENTS: write_segments,
+        Target.CLIPS: write_clips,
+        Target.THUMOS: write_thumos,
     }
     if to not in writers:
         raise DataError(f"{source} is {form.value}, which cannot become a {to.value}")
@@ -103,7 +106,7 @@ def _by_ending(target: Path, *, predicted: bool) -> Target:
 
 def _write_predicted(target: Path, table: Predictions | Sentences, to: Target) -> None:
     if to is Target.SUBMISSION:
-        submissions.write_columns(target, table)
+        write_columns(target, table)
         return
     said = isinstance(table, Sentences)
     if to is Target.SEGMENTS and table.segments is not None:

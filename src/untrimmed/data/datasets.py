@@ -6,30 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from untrimmed.columns import GroundTruth, Predictions, Sentences
-from untrimmed.data import (
-    activitynet,
-    captions,
-    charades,
-    kinetics,
-    multithumos,
-    segments_csv,
-    submissions,
-    thumos,
-    video_files,
-)
+from untrimmed.data.activitynet import read as read_activitynet
+from untrimmed.data.captions import read as read_reference_file
+from untrimmed.data.charades import read as read_charades
 from untrimmed.data.defects import ALIASES, Policy, to_dataset
 from untrimmed.data.formats import Format, first_bytes, recognise
+from untrimmed.data.kinetics import read as read_kinetics
+from untrimmed.data.kinetics import read_clips
+from untrimmed.data.multithumos import read as read_multithumos
 from untrimmed.data.raw import RawDataset, to_ground_truth, to_references
+from untrimmed.data.segments_csv import read as read_segments
+from untrimmed.data.submissions import read_predictions as read_submission
+from untrimmed.data.thumos import read as read_thumos
+from untrimmed.data.thumos import read_detections
+from untrimmed.data.video_files import attach, measure, read_folder
 from untrimmed.records import SUBSETS, DataError, Dataset, Task
 
 _READERS = {
-    Format.ACTIVITYNET: activitynet.read,
-    Format.MULTITHUMOS: multithumos.read,
-    Format.KINETICS: kinetics.read,
-    Format.CLIPS: kinetics.read_clips,
-    Format.SEGMENTS: segments_csv.read,
-    Format.CHARADES: charades.read,
-    Format.THUMOS: thumos.read,
+    Format.ACTIVITYNET: read_activitynet,
+    Format.MULTITHUMOS: read_multithumos,
+    Format.KINETICS: read_kinetics,
+    Format.CLIPS: read_clips,
+    Format.SEGMENTS: read_segments,
+    Format.CHARADES: read_charades,
+    Format.THUMOS: read_thumos,
 }
 
 _CAPTION_FILE = re.compile(r"(training|validation|testing|train|val|test)(?:_(\d+))?\.json(?:\.gz)?")
@@ -53,11 +53,11 @@ def open_dataset(path: Path, *, videos: Path | None = None, policy: Policy = Pol
     """
     raw = read_raw(path)
     if videos is not None:
-        video_files.attach(raw, videos)
+        attach(raw, videos)
     elif raw.source.is_file() and (raw.source.parent / "videos").is_dir():
-        video_files.attach(raw, raw.source.parent / "videos")
+        attach(raw, raw.source.parent / "videos")
     if any(not math.isfinite(video.duration) for video in raw.videos):
-        video_files.measure(raw)
+        measure(raw)
     return to_dataset(raw, policy)
 
 
@@ -69,12 +69,12 @@ def read_raw(path: Path) -> RawDataset:
     """
     form = recognise(path)
     if form is Format.CLIP_FOLDER:
-        return video_files.read_folder(path)
+        return read_folder(path)
     if form is Format.DATASET_FOLDER:
         path = path / "activitynet.json" if (path / "activitynet.json").is_file() else path / "clips.csv"
         form = recognise(path)
     if form is Format.CAPTIONS:
-        return captions.read(path, subset=_subset_of(path))
+        return read_reference_file(path, subset=_subset_of(path))
     if form not in _READERS:
         raise DataError(f"{path} is a {form.value}, wanted annotations")
     raw = _READERS[form](path)
@@ -123,8 +123,8 @@ def read_predictions(path: Path, task: Task, *, classes: Mapping[str, str] | Non
     begin = first_bytes(path).lstrip(b"\xef\xbb\xbf \t\r\n")
     text = begin[:1].isalnum() and path.name.removesuffix(".gz").endswith(".txt")
     if text and task in (Task.LOCALIZATION, Task.PROPOSALS):
-        return thumos.read_detections(path, classes)
-    found = submissions.read_predictions(path, task)
+        return read_detections(path, classes)
+    found = read_submission(path, task)
     return found if classes is None else renamed(found, classes, path)
 
 
@@ -163,7 +163,7 @@ def _add_captions(raw: RawDataset, folder: Path) -> None:
     by_id = {video.video_id: video for video in raw.videos}
     for subset, found in files.items():
         for number, (_, path) in enumerate(sorted(found)):
-            for video in captions.read(path, subset=subset).videos:
+            for video in read_reference_file(path, subset=subset).videos:
                 if video.video_id in by_id:
                     events = by_id[video.video_id].events
                     events += [[] for _ in range(number + 1 - len(events))]

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from untrimmed.data import thumos
 from untrimmed.data.opening import decode, read_bytes, read_text, shown
 from untrimmed.data.tables import rows_of
+from untrimmed.data.thumos import is_folder
 from untrimmed.records import DataError
 
 
@@ -85,7 +85,7 @@ def first_bytes(path: Path, count: int = 512) -> bytes:
 def _of_folder(path: Path) -> Format:
     if (path / "activitynet.json").is_file() or (path / "clips.csv").is_file():
         return Format.DATASET_FOLDER
-    if thumos.is_folder(path):
+    if is_folder(path):
         return Format.THUMOS
     if (path / "untrimmed").is_dir() and (path / "trimmed").is_dir():
         raise DataError(f"{path} holds two data sets: open {path / 'untrimmed'} or {path / 'trimmed'}")
@@ -136,7 +136,7 @@ def _of_text(path: Path) -> Format:
     if head.startswith("# ") and head[2:].strip().isdecimal():
         return Format.TAG_LIST
     words = head.split()
-    if len(words) == 5 and all(_is_number(word) for word in words[1:]):
+    if len(words) == 5 and all(_is_number(words[index]) for index in (1, 2, 4)):
         return Format.THUMOS_DETECTIONS
     if max(head.count(mark) for mark in ",;\t"):
         columns = set(rows_of(path, text=head + "\n" + ",".join(head.split(",")))[0][1])

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from untrimmed.data import video_files
 from untrimmed.data.conversion import PREDICTED
 from untrimmed.data.datasets import read_ground_truth, read_predictions, read_raw
 from untrimmed.data.defects import Defect, Kind, other_durations, survey
@@ -14,6 +13,7 @@ from untrimmed.data.formats import Format, recognise
 from untrimmed.data.prediction_defects import repeated_keys, survey_predictions
 from untrimmed.data.submissions import read_captions
 from untrimmed.data.tag_proposals import count_tag_proposals
+from untrimmed.data.video_files import attach
 from untrimmed.records import DataError, Task
 
 _JSON = (Format.ACTIVITYNET, Format.CAPTIONS, Format.MULTITHUMOS)
@@ -86,7 +86,7 @@ def inspect(
         return _predictions(path, form, ground_truth, subset)
     raw = read_raw(path)
     if videos is not None:
-        video_files.attach(raw, videos)
+        attach(raw, videos)
     defects = survey(raw, files=videos is not None)
     if durations is not None:
         defects += other_durations(raw, read_durations(durations, name=column))
