@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from untrimmed.data.playground import motions, skeleton
+from untrimmed.data.playground import repertoire, skeleton
 from untrimmed.data.playground.classes import BY_LABEL, CLASSES, LABELS, twin
 from untrimmed.data.playground.motions import Motion
 from untrimmed.records import DataError
 
-ALL = (*(action.motion for action in CLASSES), *motions.BETWEEN, *motions.NEAR_MISSES)
+ALL = (*(action.motion for action in CLASSES), *repertoire.BETWEEN, *repertoire.NEAR_MISSES)
 
 
 def bone(joints: np.ndarray, first: str, second: str) -> np.ndarray:

@@ -5,8 +5,9 @@ import pytest
 
 from untrimmed.data.playground import PlaygroundConfig
 from untrimmed.data.playground.classes import LABELS
+from untrimmed.data.playground.director import plan_clip, plan_video
 from untrimmed.data.playground.pieces import STAGE, project
-from untrimmed.data.playground.plan import VideoPlan, plan_clip, plan_video
+from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.data.playground.raster import ShotPainter, draw, outlines
 from untrimmed.data.playground.scenes import PAINTERS, paint
 from untrimmed.data.playground.sound import synthesise, voice

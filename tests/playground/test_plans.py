@@ -8,7 +8,8 @@ import pytest
 
 from untrimmed.data.playground import PlaygroundConfig, trimmed_plans, untrimmed_plans
 from untrimmed.data.playground.classes import BY_LABEL, LABELS, twin
-from untrimmed.data.playground.plan import COUNTED, VideoPlan, choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.director import COUNTED, choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.data.playground.skeleton import STATE
 from untrimmed.records import DataError
 

@@ -16,7 +16,7 @@
 
 from dataclasses import dataclass
 
-import untrimmed.data.playground.motions as motions
+import untrimmed.data.playground.repertoire as repertoire
 from untrimmed.data.playground.motions import Motion
 from untrimmed.data.playground.skeleton import STAND, Pose
 
@@ -78,24 +78,24 @@ def _pair(
 _PAIRS = (
     _pair(
         "Getting about",
-        ("Walking", motions.WALK),
-        ("Running", motions.RUN),
+        ("Walking", repertoire.WALK),
+        ("Running", repertoire.RUN),
         "speed of motion",
         places=(OPEN_AIR, OPEN_AIR),
         sounds=("steps", "steps"),
     ),
     _pair(
         "Jumping",
-        ("Jumping once", motions.JUMP_ONCE),
-        ("Jumping three times", motions.JUMP_THRICE),
+        ("Jumping once", repertoire.JUMP_ONCE),
+        ("Jumping three times", repertoire.JUMP_THRICE),
         "count",
         places=(OPEN_AIR, OPEN_AIR),
         sounds=("landing", "landing"),
     ),
     _pair(
         "Using a door",
-        ("Opening a door", motions.OPEN),
-        ("Closing a door", motions.CLOSE),
+        ("Opening a door", repertoire.OPEN),
+        ("Closing a door", repertoire.CLOSE),
         "order",
         places=(INDOORS, INDOORS),
         props=("door", "door"),
@@ -103,8 +103,8 @@ _PAIRS = (
     ),
     _pair(
         "Using a chair",
-        ("Sitting down", motions.SIT),
-        ("Standing up", motions.RISE),
+        ("Sitting down", repertoire.SIT),
+        ("Standing up", repertoire.RISE),
         "order",
         places=(INDOORS, INDOORS),
         props=("chair", "chair"),
@@ -112,8 +112,8 @@ _PAIRS = (
     ),
     _pair(
         "Lifting",
-        ("Lifting a barbell", motions.LIFT_HIGH),
-        ("Lifting a box", motions.LIFT_HIGH),
+        ("Lifting a barbell", repertoire.LIFT_HIGH),
+        ("Lifting a box", repertoire.LIFT_HIGH),
         "object",
         places=(("gym", "park", "stage", "living room"), ("gym", "park", "stage", "living room")),
         props=("barbell", "box"),
@@ -121,8 +121,8 @@ _PAIRS = (
     ),
     _pair(
         "Eating and drinking",
-        ("Drinking from a mug", motions.CONSUME),
-        ("Eating an apple", motions.CONSUME),
+        ("Drinking from a mug", repertoire.CONSUME),
+        ("Eating an apple", repertoire.CONSUME),
         "small object",
         places=(("kitchen", "office", "park", "living room"), ("kitchen", "office", "park", "living room")),
         props=("mug", "apple"),
@@ -130,8 +130,8 @@ _PAIRS = (
     ),
     _pair(
         "Cleaning",
-        ("Sweeping a kitchen", motions.SWEEP),
-        ("Sweeping a street", motions.SWEEP),
+        ("Sweeping a kitchen", repertoire.SWEEP),
+        ("Sweeping a street", repertoire.SWEEP),
         "place",
         places=(("kitchen",), ("street",)),
         props=("broom", "broom"),
@@ -139,8 +139,8 @@ _PAIRS = (
     ),
     _pair(
         "Performing",
-        ("Singing", motions.PERFORM),
-        ("Giving a speech", motions.PERFORM),
+        ("Singing", repertoire.PERFORM),
+        ("Giving a speech", repertoire.PERFORM),
         "sound",
         places=(("stage", "park", "living room", "office"), ("stage", "park", "living room", "office")),
         props=("microphone", "microphone"),
@@ -148,15 +148,15 @@ _PAIRS = (
     ),
     _pair(
         "Greeting",
-        ("Waving the left hand", motions.WAVE_LEFT),
-        ("Waving the right hand", motions.WAVE_RIGHT),
+        ("Waving the left hand", repertoire.WAVE_LEFT),
+        ("Waving the right hand", repertoire.WAVE_RIGHT),
         "which arm",
         places=(ANYWHERE, ANYWHERE),
     ),
     _pair(
         "Yoga",
-        ("Holding a tree pose", motions.TREE),
-        ("Holding a warrior pose", motions.WARRIOR),
+        ("Holding a tree pose", repertoire.TREE),
+        ("Holding a warrior pose", repertoire.WARRIOR),
         "held pose",
         places=(("gym", "beach", "park", "living room"), ("gym", "beach", "park", "living room")),
     ),

@@ -35,8 +35,8 @@ class PlaygroundConfig:
     fps: int = 12
     """Frames a second; 12 keeps the fastest motion (a runner's leg, about 2 strides a second) well sampled."""
     audio_rate: int = 22050
-    """Samples of sound a second. Report 08 takes 44.1 kHz; the sounds drawn here end below 8 kHz, and half the rate
-    halves the time of the aac encoder, which is the largest single cost."""
+    """Samples of sound a second. Report 08 takes 44.1 kHz; half of it keeps all that is drawn here but the top of its
+    noises, and halves the time of the aac encoder."""
     shortest: float = 20.0
     """Seconds, least duration of an untrimmed video."""
     longest: float = 60.0

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from untrimmed.data.playground.plan import PROP_COLOURS, VideoPlan
+from untrimmed.data.playground.plan import VideoPlan
+from untrimmed.data.playground.shots import PROP_COLOURS
 
 _WHERE = {
     "kitchen": ("in the kitchen", "in a kitchen", "inside a kitchen"),

@@ -157,9 +157,7 @@ def body(joints: Float[np.ndarray, "frames joints 3"], look: Look, *, owner: int
         "shin": look.skin if look.shorts or look.skirt else tuple(0.88 * value for value in look.trousers),
     }
     rows = [*_ROWS, *((_LONG_HAIR,) if look.long_hair else ()), *((_SKIRT,) if look.skirt else ())]
-    chosen = [
-        [INDEX[discs[min(i, len(discs) - 1) if i < len(discs) else 0][0]] for i in range(DISCS)] for discs, *_ in rows
-    ]
+    chosen = [[INDEX[discs[i if i < len(discs) else 0][0]] for i in range(DISCS)] for discs, *_ in rows]
     radii = [[discs[i if i < len(discs) else 0][1] for i in range(DISCS)] for discs, *_ in rows]
     count = len(rows)
     return Pieces(

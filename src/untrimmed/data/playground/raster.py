@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, Int32, UInt8
 
+from untrimmed.data.playground.canvas import LEFT, TOP, Canvas
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.pieces import Pieces, project
 from untrimmed.data.playground.plan import Shot, VideoPlan
-from untrimmed.data.playground.scenes import LEFT, TOP, Canvas, paint
+from untrimmed.data.playground.scenes import paint
 from untrimmed.data.playground.stage import Staged, stage
 
 CORNERS = 16

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 
 from untrimmed.data.playground.classes import LABELS
 from untrimmed.data.playground.config import PlaygroundConfig
-from untrimmed.data.playground.plan import plan_clip
+from untrimmed.data.playground.director import plan_clip
 from untrimmed.data.playground.skeleton import LIFT, STAND, STATE
 from untrimmed.data.playground.stage import perform
 

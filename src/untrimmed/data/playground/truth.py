@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import Float16, Float32, Float64, Int, UInt8
 
 from untrimmed.data.playground.config import PlaygroundConfig
-from untrimmed.data.playground.pieces import EYE, HORIZON, SCALE, WALL, project
+from untrimmed.data.playground.pieces import project
 from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.data.playground.raster import SHIFT, ShotPainter, discs_in_pixels, fixed_point
-from untrimmed.data.playground.scenes import PAINTERS
 from untrimmed.data.playground.skeleton import INDEX, KEY_POINTS
 
 HEAD = 23
@@ -172,8 +171,7 @@ def _place_depth(painter: ShotPainter, frame: int) -> Float64[np.ndarray, "heigh
     inverse = np.linalg.inv(view[:, :2])
     y, x = np.mgrid[: painter.config.height, : painter.config.width] + 0.5
     height = inverse[1, 0] * (x - view[0, 2]) + inverse[1, 1] * (y - view[1, 2])
-    ground = EYE * SCALE / np.maximum(height - HORIZON, 1e-6)
-    return np.minimum(ground, WALL if PAINTERS[painter.shot.place][1] else 80.0)
+    return painter.canvas.depth(height)
 
 
 def _key_points(

@@ -13,7 +13,8 @@ import untrimmed.data.playground.files as files
 from untrimmed.configs import content_hash, to_plain
 from untrimmed.data.playground.classes import LABELS
 from untrimmed.data.playground.config import PlaygroundConfig
-from untrimmed.data.playground.plan import VideoPlan, choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.director import choose_labels, plan_clip, plan_video
+from untrimmed.data.playground.plan import VideoPlan
 from untrimmed.records import SUBSETS, DataError
 
 log = logging.getLogger(__name__)
