@@ -13,12 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from small_training import SCHEDULE, Points, accuracy, cross_entropy, net, train
 from torch import Tensor, nn
 
 from untrimmed.records import DataError
 from untrimmed.train import Run, Schedule, fit
+from untrimmed.train.processes import (
+    World,
+    first_says,
+    joint_batch_statistics,
+    share_weights,
+    sum_gradients,
+    summed,
+)
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
@@ -255,6 +264,50 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         [float(word) for word in (tmp_path / f"losses-{name}.txt").read_text().split()] for name in ("1-0", "2-0")
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_weights_of_any_layout_are_shared_and_summed() -> None:
+    """A group of one process: what goes around comes back, also where colours lie innermost."""
+    model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    unused = nn.Linear(2, 2)
+    both = nn.ModuleList([model, unused])
+    model(torch.ones(1, 3, 5, 5)).sum().backward()
+    before = [parameter.clone() for parameter in both.parameters()]
+    gradients = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        world = World(0, 2)  # any size above one takes the roads of many
+        share_weights(both, world)
+        sum_gradients(both, world)
+        assert first_says(2.5, world, torch.device("cpu")) == summed(2.5, world, torch.device("cpu")) == 2.5
+    finally:
+        dist.destroy_process_group()
+    assert all(torch.equal(a, b) for a, b in zip(before, both.parameters(), strict=True))
+    assert all(torch.equal(a, b.grad) for a, b in zip(gradients, model.parameters(), strict=True))
+    assert unused.weight.grad is None
+
+
+@pytest.mark.parametrize("shape", [(8, 3), (4, 3, 5), (4, 3, 5, 6), (2, 3, 4, 5, 6)])
+def test_joint_batch_statistics_are_batch_norm(shape: tuple[int, ...]) -> None:
+    """In a group of one the joint form gives torch's values, gradients and running moments."""
+    kinds = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+    plain, joint = kinds[len(shape)](3), kinds[len(shape)](3)
+    torch.manual_seed(0)
+    x = torch.randn(shape) * 3 + 5
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        with joint_batch_statistics(joint, World(0, 2)):
+            outputs = [layer(part) for layer, part in zip((plain, joint), inputs, strict=True)]
+            for output in outputs:
+                (output.cos() * output).sum().backward()
+        assert "forward" not in vars(joint)
+    finally:
+        dist.destroy_process_group()
+    torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-3, atol=1e-5)
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(joint.state_dict()[key], value, rtol=1e-4, atol=1e-5)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class _BnInceptionNet(Backbone):
             frames=None,
             dropout=config.dropout,
             mean=(123.0, 117.0, 104.0),  # the Caffe model's, byte values, not scaled
-            std=(1.0, 1.0, 1.0) if channels == 3 else (1.0,) * 3,
+            std=(1.0, 1.0, 1.0),
         )
         self.stem = nn.Sequential(
             _convolution(channels, 64, 7, stride=2),

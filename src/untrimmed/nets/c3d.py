@@ -77,8 +77,10 @@ class _C3dNet(Backbone):
             input_size=config.input_size,
             frames=config.frames,
             dropout=config.dropout[1],
-            mean=(101.0, 97.0, 90.0),  # the mean of Sports-1M's pictures, byte values, not scaled
-            std=(1.0, 1.0, 1.0),
+            # The Caffe model takes bytes less the mean of Sports-1M, not scaled. Without batch norm that lets a random
+            # start diverge, so bytes are scaled here; filters of the Caffe model's first layer go in times 58.
+            mean=(101.0, 97.0, 90.0),
+            std=(58.0, 58.0, 58.0),
         )
         layers: list[nn.Module] = []
         before = channels

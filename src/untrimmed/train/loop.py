@@ -49,8 +49,9 @@ def fit(
     """Train a model in place.
 
     Every random choice of step s comes from (seed, s), so a training that was killed at any moment and is started
-    again with the same arguments ends with the same weights, byte for byte on one machine. Started by torchrun, the
-    processes share each batch and compute what one would (dropout masks apart).
+    again with the same arguments ends with the same weights: byte for byte on a CPU, on a GPU as far as its kernels
+    repeat themselves. Started by torchrun, the processes share each batch and compute what one would (dropout masks
+    apart).
 
     Args:
         model: the net; parameters that require no gradient stay as they are. It comes back on the run's device, in

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -53,7 +53,9 @@ def share_weights(model: nn.Module, world: World) -> None:
     """Give every process the weights of the first."""
     if world.size > 1:
         for tensor in model.state_dict().values():
-            dist.broadcast(tensor, 0)
+            plain = tensor.detach().contiguous()  # gloo takes no other layout, and nets may be laid out channels last
+            dist.broadcast(plain, 0)
+            tensor.copy_(plain)
 
 
 def sum_gradients(model: nn.Module, world: World) -> None:
@@ -113,10 +115,10 @@ def _joint_forward(layer: _BatchNorm, x: Tensor) -> Tensor:
     shape = [1, -1] + [1] * (x.ndim - 2)
     values = x.float()
     local = torch.cat([values.sum(axes), values.new_tensor([x.numel() / x.shape[1]])])
-    total = all_reduce(local)  # type: ignore[no-untyped-call]
+    total = _summed(local)
     count, mean = total[-1].detach(), total[:-1] / total[-1].detach()
     centred = values - mean.view(shape)
-    variance = all_reduce(centred.square().sum(axes)) / count  # type: ignore[no-untyped-call]
+    variance = _summed(centred.square().sum(axes)) / count
     if layer.track_running_stats and layer.running_mean is not None and layer.running_var is not None:
         assert layer.num_batches_tracked is not None
         layer.num_batches_tracked += 1
@@ -127,3 +129,24 @@ def _joint_forward(layer: _BatchNorm, x: Tensor) -> Tensor:
     if layer.affine:
         normal = normal * layer.weight.view(shape) + layer.bias.view(shape)
     return normal.to(x.dtype)
+
+
+def _summed(tensor: Tensor) -> Tensor:
+    result: Tensor = _Sum.apply(tensor)
+    return result
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; each process's loss hangs on it, so its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
