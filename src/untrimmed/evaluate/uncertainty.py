@@ -78,7 +78,7 @@ class Comparison:
 def bootstrap(
     weighed: Weighed, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Interval]:
-    """Every figure with its percentile interval.
+    """Every figure with its percentile interval, shifted to the figure.
 
     Args:
         weighed: the submission.
@@ -120,7 +120,8 @@ def compare(
             continue
         differences = tables[1][name] - tables[0][name]
         difference = plain[1][name] - plain[0][name]
-        against = np.mean(differences <= 0) if difference > 0 else np.mean(differences >= 0)
+        around = differences - differences.mean() + difference
+        against = np.mean(around <= 0) if difference > 0 else np.mean(around >= 0)
         found[name] = Comparison(
             first=plain[0][name],
             second=plain[1][name],
@@ -152,7 +153,7 @@ def _interval(figure: float, values: Float64[np.ndarray, " draws"], level: float
     known = values[np.isfinite(values)]
     if not len(known):
         return Interval(figure=figure, low=float("nan"), high=float("nan"), deviation=float("nan"))
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) - known.mean() + figure
     return Interval(figure=figure, low=float(low), high=float(high), deviation=float(known.std(ddof=1)))
 
 
