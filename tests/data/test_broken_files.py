@@ -4,6 +4,8 @@ import gzip
 import json
 import pickle
 import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from untrimmed import cli
-from untrimmed.data import read_captions, read_ground_truth, read_predictions, read_references
+from untrimmed.data import opening, read_captions, read_ground_truth, read_predictions, read_references, tables
 from untrimmed.data.charades import read_scores
 from untrimmed.data.opening import read_bytes
 from untrimmed.data.tag_proposals import read_tag_proposals
@@ -288,3 +290,52 @@ def test_line_files_tell_the_line(tmp_path: Path) -> None:
     refused(lambda: read_tag_proposals(path, {}), "line 7: wanted 'class best_iou overlap start end'")
     path.write_text("abc\n")
     refused(lambda: read_tag_proposals(path, {}), "line 1: wanted '# number', got 'abc'")
+
+
+def test_one_video_and_one_table_have_limits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(WHOLE_SAID)
+    monkeypatch.setattr(opening, "MAX_ENTRY_BYTES", 20)
+    refused(lambda: read_predictions(path, Task.LOCALIZATION), r'at \$.results\["abc"\] has \d+ bytes, the limit is 20')
+    monkeypatch.setattr(tables, "MAX_ROWS", 2)
+    (tmp_path / "a.csv").write_text(CSV + "a,1,2,x\n" * 3)
+    refused(lambda: tables.rows_of(tmp_path / "a.csv"), "line 4: more than the limit of 2 rows")
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from untrimmed.data import read_predictions, read_raw
+from untrimmed.data.inspection import inspect
+from untrimmed.records import DataError, Task
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+for call in (inspect, read_raw, lambda path: read_predictions(path, Task.LOCALIZATION)):
+    try:
+        call(Path(sys.argv[1]))
+        print("read")
+    except DataError as error:
+        print("refused", len(str(error).splitlines()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"version":1,"external_data":1,"results":{"a":[' + b"[]," * 5_000_000 + b"[]]}}",
+        b'{"version":1,"external_data":1,"results":{"a":['
+        + b'{"score":1,"label":1,"segment":[0,1]},' * 400_000
+        + b"{}]}}",
+        b'{"database":{' + b",".join(b'"%07d":0' % index for index in range(1_000_000)) + b"}}",
+        b"video,start,end,label\n" + b"a,1,2,x\n" * 600_000,
+        b"v 1 2 3 4\n" * 600_000,
+    ],
+    ids=["many lists", "one endless video", "many videos", "many rows", "many lines"],
+)
+def test_no_file_takes_more_memory_than_its_limit(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert set(done.stdout.splitlines()) <= {"read", "refused 1"}

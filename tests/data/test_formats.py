@@ -389,6 +389,15 @@ def test_a_playground_names_its_two_data_sets(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
+def test_a_playground_keeps_its_name_in_signatures(tmp_path: Path) -> None:
+    (tmp_path / "playground.json").write_text("{}")
+    activitynet.write(tmp_path / "untrimmed" / "activitynet.json", made())
+    kinetics.write_clips(tmp_path / "trimmed" / "clips.csv", Dataset(name="x", annotations=made().annotations[1:2]))
+    assert open_dataset(tmp_path / "untrimmed").name == "playground"
+    assert read_ground_truth(tmp_path / "untrimmed" / "activitynet.json").name == "playground"
+    assert open_dataset(tmp_path / "trimmed").name == "playground-trimmed"
+
+
 def test_ids_never_become_paths(tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").touch()
     folder = tmp_path / "data"

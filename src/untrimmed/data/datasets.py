@@ -78,6 +78,8 @@ def read_raw(path: Path) -> RawDataset:
     if form not in _READERS:
         raise DataError(f"{path} is a {form.value}, wanted annotations")
     raw = _READERS[form](path)
+    if (path.parent.parent / "playground.json").is_file():  # its files are in the layout of others, version and all
+        raw.name = "playground-trimmed" if raw.trimmed else "playground"
     if form is Format.ACTIVITYNET and (path.parent / "captions").is_dir():
         _add_captions(raw, path.parent / "captions")
     return raw

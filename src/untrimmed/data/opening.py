@@ -14,8 +14,14 @@ import msgspec
 
 from untrimmed.records import DataError
 
-MAX_BYTES = 1 << 30
-"""Largest file after unpacking; the full-size submission of 492,600 detections has 39 MB."""
+MAX_BYTES = 1 << 28
+"""Largest file after unpacking, 256 MiB; the full-size submission of 492,600 detections has 39 MB."""
+
+MAX_TEXT_BYTES = 1 << 26
+"""Largest file of lines after unpacking, 64 MiB; rows need more memory than JSON. Kinetics-700 has 30 MB."""
+
+MAX_ENTRY_BYTES = 1 << 24
+"""Longest JSON of one video, 16 MiB: some 200,000 detections."""
 
 _GZIP = b"\x1f\x8b"
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -61,7 +67,7 @@ def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     return content
 
 
-def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
+def read_text(path: Path, *, limit: int = MAX_TEXT_BYTES) -> str:
     """The contents of a UTF-8 text file.
 
     Raises:
@@ -105,6 +111,9 @@ def decode_items(table: dict[str, msgspec.Raw], kind: Any, *, path: Path, at: st
     """
     decoder = msgspec.json.Decoder(kind)
     for key, raw in table.items():
+        size = memoryview(raw).nbytes
+        if size > MAX_ENTRY_BYTES:
+            raise DataError(f'{path} at {at}["{shown(key)}"] has {size} bytes, the limit is {MAX_ENTRY_BYTES}')
         try:
             value = decoder.decode(raw)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

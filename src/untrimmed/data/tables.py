@@ -10,6 +10,9 @@ from untrimmed.records import DataError
 
 Rows = list[tuple[int, dict[str, str]]]
 
+MAX_ROWS = 2_000_000
+"""Most rows of a table; Kinetics-700 has 650,000."""
+
 MAX_FIELD = 1 << 20
 """Longest field in characters; Charades has scripts of some hundred."""
 
@@ -39,6 +42,8 @@ def rows_of(path: Path, *, text: str | None = None) -> Rows:
                 continue
             if len(fields) != len(header):
                 raise DataError(f"{path} line {table.line_num}: wanted {len(header)} fields, got {len(fields)}")
+            if len(rows) >= MAX_ROWS:
+                raise DataError(f"{path} line {table.line_num}: more than the limit of {MAX_ROWS} rows")
             rows.append((table.line_num, dict(zip(header, fields, strict=True))))
     except csv.Error as error:
         raise DataError(f"{path} line {table.line_num}: {error}") from error
