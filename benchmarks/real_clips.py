@@ -96,7 +96,6 @@ def run(
                     note=f"±{spread:.3f}, {note}" if whole else "",
                 )
                 rows.append(row)
-                print(row, flush=True)
     return rows
 
 
@@ -111,4 +110,6 @@ if __name__ == "__main__":
     sets = tuple(word for word in words if word in RIDGE) or tuple(RIDGE)
     streams = [word for word in words if word in LAPTOP.trained]
     stores = [FeatureStore(Path(word)) for word in words if word.startswith("/")]
-    run(sets, config=_named(streams), store=stores[0] if stores else None)
+    for name in sets:
+        for row in run((name,), config=_named(streams), store=stores[0] if stores else None):
+            print(f"{row.what}: {row.value:.3f} {row.wanted} {row.note}".strip(), flush=True)
