@@ -23,8 +23,8 @@ Choices:
       used: it leaves close proposals alone, which average recall wants.
     - Of the TAG settings only "multiple threshold" is said; the grid is that of the TAG paper.
     - The report borrows its video classes from an entry of 2016. Here they come from the two streams, the mean over
-      snippets of the softmax, or from a file of the same kind (`classification`). A detection's score is the product
-      of proposal and class; the report does not say.
+      snippets of the softmax, weighted by actionness, or from a file of the same kind (`classification`). A
+      detection's score is the product of proposal and class; the report does not say.
     - ResNet-152 would give 2,048 dims as well as ResNet-50; the report says ResNet and cites a 50- to 200-layer net's
       caffe name ("Flatten-673"), which does not tell which.
 """
@@ -131,6 +131,9 @@ class PropSsadConfig:
     """Only so many of them become detections; None takes all, "Ours@100" of table 2."""
     stamped_classes: int = 1
     """Classes a video: "most videos in ActivityNet only contain one action category"; section 2.3."""
+    weighted_classes: bool = True
+    """Weigh snippets by their actionness where the video's class comes from the two streams, since they learn
+    from the annotated instances alone and what lies between those would vote at random."""
     combination: Combination = "product"
     """Score of a detection from those of proposal and class; the paper does not say."""
     classification: Path | None = None
@@ -203,8 +206,9 @@ class PropSsad(System[PropSsadConfig]):
             if not _present(video, features, store):
                 continue
             snippets = _snippets(video.video_id, features, store)
-            proposals = self._proposals(video, snippets)
-            classes = self._classes(snippets) if external is None else external.get(video.video_id)
+            curve = actionness(self._actionness, snippets.values)
+            proposals = self._proposals(video, snippets, curve)
+            classes = self._classes(snippets, curve) if external is None else external.get(video.video_id)
             detections: tuple[Detection, ...] = ()
             if classes is None:
                 log.warning("video %s has no detections: it is not in %s", video.video_id, self.config.classification)
@@ -253,7 +257,9 @@ class PropSsad(System[PropSsadConfig]):
         )
         return system
 
-    def _proposals(self, video: Video, snippets: FeatureSequence) -> tuple[Proposal, ...]:
+    def _proposals(
+        self, video: Video, snippets: FeatureSequence, curve: Float[np.ndarray, " steps"]
+    ) -> tuple[Proposal, ...]:
         sequence = snippets.resized(self.config.ssad.steps)
         anchors = sequence.grid.to_seconds(self.config.ssad.anchors() * sequence.grid.steps)
         segments, kept = clip_segments(anchors, video.duration)
@@ -261,7 +267,6 @@ class PropSsad(System[PropSsadConfig]):
         found = suppress(segments, scores, self.config.suppression, duration=video.duration)
         best = found.segments[: self.config.proposal_count]
         if self.config.refine_tiou is not None:
-            curve = actionness(self._actionness, snippets.values)
             lenders, _ = tag(curve, snippets.grid, video.duration, self.config.tag)
             best = lend_boundaries(best, lenders, least_tiou=self.config.refine_tiou)
         return tuple(
@@ -269,13 +274,14 @@ class PropSsad(System[PropSsadConfig]):
             for (start, end), score in zip(best, found.scores, strict=False)
         )
 
-    def _classes(self, snippets: FeatureSequence) -> ClassScores:
+    def _classes(self, snippets: FeatureSequence, curve: Float[np.ndarray, " steps"]) -> ClassScores:
         """Mean over streams and snippets of the softmax of the streams' last layers on their features."""
+        weights = curve if self.config.weighted_classes and curve.sum() > 0 else np.ones(len(curve))
         streams, first = [], 0
         for feature in self._fitted():
             weight, bias = _last_layer(feature)
             rows = snippets.values[:, first : first + weight.shape[1]].astype(np.float64)
-            streams.append(softmax(rows @ weight.T + bias, axis=1).mean(axis=0))
+            streams.append(weighted_mean(softmax(rows @ weight.T + bias, axis=1), weights.tolist()))
             first += weight.shape[1]
         return ClassScores(dict(zip(self._labels, weighted_mean(np.stack(streams)).tolist(), strict=True)))
 
