@@ -6,7 +6,7 @@ import pytest
 from drawn import write_clip
 
 from untrimmed.cli import call
-from untrimmed.cli.extract import find_videos
+from untrimmed.cli.video_paths import find_videos
 from untrimmed.features.images import Dis, FlowImages, RgbImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import DataError

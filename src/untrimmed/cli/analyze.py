@@ -1,25 +1,20 @@
 """untrimmed analyze VIDEO...: classes, proposals, actions and captions of any video, as files and as a page."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
 from untrimmed.cli.arguments import parse
+from untrimmed.cli.video_paths import find_videos
 from untrimmed.records import Annotation, DataError, Prediction, Task, Video
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# fmt: off
-ENDINGS = (
-    ".3gp", ".asf", ".avi", ".flv", ".gif", ".h264", ".h265", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
-)
-# fmt: on
 SUBTITLES = 10
 """Detections that go into subtitles where there are no captions: the rest would hide the picture."""
 
@@ -72,28 +67,6 @@ def call(words: list[str]) -> int:
     if not predictions:
         raise DataError(f"none of {len(files)} videos could be analysed (the reasons are above)")
     return 1 if failed else 0
-
-
-def find_videos(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named whose ending is that of a video, sorted.
-
-    Raises:
-        DataError: when a path does not exist or a folder has no videos.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(item for item in path.rglob("*") if item.suffix.lower() in ENDINGS and item.is_file())
-            if not inside:
-                raise DataError(f"folder {path} holds no video ({' '.join(ENDINGS)})")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise DataError(f"video {path} does not exist")
-    if not found:
-        raise DataError("analyze needs at least one video file or folder")
-    return list(dict.fromkeys(found))
 
 
 def find_systems(paths: Sequence[Path]) -> list[Path]:
@@ -152,33 +125,18 @@ def merge(first: Prediction, second: Prediction) -> Prediction:
     return replace(first, **new)
 
 
-def _probe(files: Sequence[Path]) -> tuple[list[Video], dict[str, str]]:
-    """Videos with unique ids, and the reasons of those that cannot be read by file."""
+def _probe(files: Mapping[str, Path]) -> tuple[list[Video], dict[str, str]]:
+    """The videos that can be read, and the reasons of the others by file."""
     from untrimmed.media.reader import probe
 
     videos: list[Video] = []
     failed: dict[str, str] = {}
-    taken: set[str] = set()
-    for path in files:
+    for video_id, path in files.items():
         try:
-            duration = probe(path).duration
+            videos.append(Video(video_id=video_id, duration=probe(path).duration, path=path))
         except DataError as error:
             failed[str(path)] = str(error)
-            continue
-        video_id = next(name for name in _names(path) if name not in taken)
-        taken.add(video_id)
-        videos.append(Video(video_id=video_id, duration=duration, path=path))
     return videos, failed
-
-
-def _names(path: Path) -> Any:
-    """Names for a file: its stem, then with its ending, then numbered."""
-    yield path.stem
-    yield path.name
-    number = 2
-    while True:
-        yield f"{path.name}-{number}"
-        number += 1
 
 
 def _write(output: Path, predictions: list[Prediction], annotations: dict[str, Annotation]) -> None:
@@ -200,7 +158,7 @@ def _write(output: Path, predictions: list[Prediction], annotations: dict[str, A
     for prediction in predictions:
         cues = prediction.captions if prediction.captions is not None else (prediction.detections or ())[:SUBTITLES]
         if cues:
-            name = Path(prediction.video.video_id).name
+            name = prediction.video.video_id
             write_vtt(cues, output / f"{name}.vtt", duration=prediction.video.duration)
             write_srt(cues, output / f"{name}.srt", duration=prediction.video.duration)
     files = {

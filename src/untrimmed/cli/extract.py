@@ -1,8 +1,6 @@
 """untrimmed extract VIDEO_OR_FOLDER... --store DIR --feature NAME: measure features of many videos into a store."""
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
@@ -11,16 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from untrimmed.cli.arguments import parse
+from untrimmed.cli.video_paths import find_videos
 from untrimmed.records import DataError, Video
 
 if TYPE_CHECKING:
     from untrimmed.features.extract import ExtractReport
     from untrimmed.features.feature import Feature
     from untrimmed.features.store import FeatureStore
-
-ENDINGS = {".3gp", ".asf", ".avi", ".flv", ".h264", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
-ENDINGS |= {".ogv", ".ts", ".vob", ".webm", ".wmv"}
-"""What counts as a video in a folder; a file that is named itself counts whatever its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,41 +55,6 @@ class _Arguments:
 def call(words: list[str]) -> int:
     """Run the command; see _Arguments."""
     return _run(parse(_class_for(words), words, command="extract"))
-
-
-def find_videos(paths: Sequence[Path]) -> dict[str, Path]:
-    """Videos by video_id: the file's name without ending and without "v_" in front.
-
-    Files of one name are called by their place in the folder that was searched, with the ending where it takes that.
-
-    Raises:
-        DataError: for a path that is not there, a folder without videos, or two files with one video_id.
-    """
-    places: list[tuple[Path, Path]] = []
-    for path in paths:
-        if path.is_file():
-            places.append((path, Path(path.name)))
-        elif path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
-            if not inside:
-                raise DataError(f"{path} must hold videos ({' '.join(sorted(ENDINGS))}), got none")
-            places += [(file, file.relative_to(path)) for file in inside]
-        else:
-            raise DataError(f"{path} must be a video or a folder, got nothing there")
-    short = [_video_id(place.name) for _, place in places]
-    long = [place.with_suffix("").as_posix() for _, place in places]
-    often, long_often = Counter(short), Counter(long)
-    found: dict[str, Path] = {}
-    for (path, place), name, longer in zip(places, short, long, strict=True):
-        video_id = name if often[name] == 1 else longer if long_often[longer] == 1 else place.as_posix()
-        if video_id in found:
-            raise DataError(f"video_id {video_id} must belong to one file, got {found[video_id]} and {path}")
-        found[video_id] = path
-    return found
-
-
-def _video_id(name: str) -> str:
-    return Path(name).stem.removeprefix("v_") or name
 
 
 def _class_for(words: list[str]) -> type[_Arguments]:

@@ -13,7 +13,12 @@ from untrimmed.records import DataError
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv", ".ts", ".3gp", ".ogv")
+# fmt: off
+ENDINGS = (
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".h264", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv",
+)
+# fmt: on
 """Endings that are taken for video files."""
 
 _SUBSET_FOLDERS = {
