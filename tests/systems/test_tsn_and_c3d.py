@@ -44,6 +44,7 @@ TINY = TsnAndC3dConfig(
     rgb_c3d=tiny(SOLID, RGB, sections=1, frames=6),
     flow_c3d=tiny(SOLID, FLOW, sections=1, frames=6),
     rgb_ltc=tiny(replace(SOLID, frames=10), RGB, sections=1, frames=10),
+    flow_ltc=tiny(replace(SOLID, frames=10), FLOW, sections=1, frames=10),
     trained=("rgb_tsn", "flow_tsn", "rgb_c3d"),
     submitted=("rgb_tsn", "flow_tsn"),
     weights=(1.0, 1.5),
@@ -86,9 +87,9 @@ def test_published_values() -> None:
     assert TsnAndC3d.tasks == {Task.CLASSIFICATION, Task.RECOGNITION}
     assert (config.rgb_tsn.net, config.flow_tsn.net) == (BnInception(dropout=0.8), BnInception(dropout=0.7))
     assert (config.rgb_c3d.net, config.rgb_ltc.net) == (C3d(), Ltc())
-    assert [config.stream(name).channels for name in config.trained] == [3, 10, 3, 2, 3]
-    assert [config.stream(name).sampling.frames for name in config.trained] == [1, 5, 16, 16, 32]
-    assert [config.stream(name).sampling.sections for name in config.trained] == [3, 3, 1, 1, 1]
+    assert [config.stream(name).channels for name in config.trained] == [3, 10, 3, 2, 3, 2]
+    assert [config.stream(name).sampling.frames for name in config.trained] == [1, 5, 16, 16, 32, 32]
+    assert [config.stream(name).sampling.sections for name in config.trained] == [3, 3, 1, 1, 1, 1]
     assert config.rgb_tsn.images.size == (128, 171)
     assert config.flow_tsn.images.compensated  # type: ignore[union-attr]
     assert config.submitted == ("rgb_ltc",)
