@@ -6,6 +6,7 @@ proposals, lines `class best_iou overlap_self start end`.
 Source: Zhao et al., Temporal Action Detection with Structured Segment Networks, ICCV 2017; the lists beside its code.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,7 +71,20 @@ def _blocks(path: Path) -> tuple[list[str], list[list[tuple[float, float]]]]:
         position += 4
         position += 1 + _count(lines, position, path)
         count = _count(lines, position, path)
-        blocks.append([_times(lines, position + 1 + offset, path) for offset in range(count)])
+        block = []
+        for number, line in enumerate(lines[position + 1 : position + 1 + count], start=position + 2):
+            words = line.split()
+            try:
+                start, end = map(float, words[3:])
+            except ValueError:
+                start = end = math.nan
+            if len(words) != 5 or not math.isfinite(start + end):
+                words_shown = shown(line)
+                raise DataError(f"{path} line {number}: wanted 'class best_iou overlap start end', got {words_shown!r}")
+            block.append((start, end))
+        if len(block) < count:
+            raise DataError(f"{path} is cut short: it ends inside a block at line {len(lines)}")
+        blocks.append(block)
         position += 1 + count
     return video_ids, blocks
 
@@ -86,16 +100,3 @@ def _count(lines: list[str], position: int, path: Path) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > 9:
         raise DataError(f"{path} line {position + 1}: wanted how many lines follow, got {shown(text)!r}")
     return int(text)
-
-
-def _times(lines: list[str], position: int, path: Path) -> tuple[float, float]:
-    words = _line(lines, position, path).split()
-    try:
-        start, end = (float(word) for word in words[-2:])
-    except ValueError:
-        start, end = float("nan"), float("nan")
-    if len(words) != 5 or not (np.isfinite(start) and np.isfinite(end)):
-        raise DataError(
-            f"{path} line {position + 1}: wanted 'class best_iou overlap start end', got {shown(' '.join(words))!r}"
-        )
-    return start, end

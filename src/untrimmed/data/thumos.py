@@ -87,19 +87,18 @@ def read_detections(path: Path, classes: Mapping[str, str] | None = None) -> Pre
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
-        video_id, start, end, class_id, score = _words(line, 5, path, number)
+        video_id, first, last, class_id, sure = _words(line, 5, path, number)
+        try:
+            start, end, score = float(first), float(last), float(sure)
+        except ValueError:
+            start = end = score = math.nan
+        if not math.isfinite(start + end + score):
+            raise DataError(f"{path} line {number}: wanted 'video start end class score', got {shown(line.strip())!r}")
         label = class_id if classes is None else classes.get(class_id)
         if label is None:
             raise DataError(f"{path} line {number}: class id {shown(class_id)} is none of the {len(classes or {})} ids")
-        rows.append(
-            (
-                video_ids.setdefault(video_id, len(video_ids)),
-                labels.setdefault(label, len(labels)),
-                _time(start, path, number),
-                _time(end, path, number),
-                _time(score, path, number),
-            )
-        )
+        row = (video_ids.setdefault(video_id, len(video_ids)), labels.setdefault(label, len(labels)), start, end, score)
+        rows.append(row)
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     return Predictions(
         task=Task.LOCALIZATION,
