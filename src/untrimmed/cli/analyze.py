@@ -143,7 +143,7 @@ def _write(output: Path, predictions: list[Prediction], annotations: dict[str, A
     from untrimmed.data import write_predictions
     from untrimmed.report.page import write_page
     from untrimmed.report.preview import playable
-    from untrimmed.report.subtitles import write_srt, write_vtt
+    from untrimmed.report.subtitles import SubtitleStyle, write_srt, write_vtt
 
     parts = {
         Task.CLASSIFICATION: "classes",
@@ -159,8 +159,9 @@ def _write(output: Path, predictions: list[Prediction], annotations: dict[str, A
         cues = prediction.captions if prediction.captions is not None else (prediction.detections or ())[:SUBTITLES]
         if cues:
             name = prediction.video.video_id
-            write_vtt(cues, output / f"{name}.vtt", duration=prediction.video.duration)
-            write_srt(cues, output / f"{name}.srt", duration=prediction.video.duration)
+            style = SubtitleStyle(overlap=False)  # even proposals overlap five deep, which no player can show
+            write_vtt(cues, output / f"{name}.vtt", duration=prediction.video.duration, style=style)
+            write_srt(cues, output / f"{name}.srt", duration=prediction.video.duration, style=style)
     files = {
         prediction.video.video_id: playable(prediction.video.path, output / "previews")
         for prediction in predictions

@@ -139,7 +139,7 @@ def _rich(table: Any) -> Any:
 
     shown = Table(title=Text(table.title), title_justify="left", title_style="bold")
     for place, name in enumerate(table.header):
-        shown.add_column(Text(name), justify="left" if place == 0 else "right", no_wrap=place > 0)
+        shown.add_column(Text(name), justify="left" if place == 0 else "right", no_wrap=place > 0, overflow="fold")
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
     return shown

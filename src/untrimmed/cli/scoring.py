@@ -85,6 +85,10 @@ def score(arguments: Arguments, *, watch: Watch) -> Scored:
         figures["comparison"] = {name: _comparison_figures(one) for name, one in compared.items()}
         figures["bootstrap"] = {"draws": draws, "seed": arguments.seed, "level": LEVEL}
         tables.append(_side_by_side(arguments.task, names, parts, compared))
+        parts = [
+            replace(part, tables=tuple(replace(table, title=f"{letter}: {table.title}") for table in part.tables))
+            for letter, part in zip("ab", parts, strict=True)
+        ]
     tables += [table for part in parts for table in part.tables]
     wanted = arguments.plots is not None or arguments.page is not None
     return Scored(
@@ -241,8 +245,8 @@ def _side_by_side(
             row += [f"{one.difference.low:+.4f}", f"{one.difference.high:+.4f}", f"{one.chance:.3f}"]
         rows.append(tuple(row))
     return ScoreTable(
-        title=task,
-        header=("metric", names[0], names[1], "difference", "95 % from", "to", "p"),
+        title=f"{task}: a is {names[0]}, b is {names[1]}",
+        header=("metric", "a", "b", "b - a", "95 % from", "to", "p"),
         rows=tuple(rows),
     )
 

@@ -163,7 +163,7 @@ def _floors(
         for one in references:
             for video_id, duration in zip(one.video_ids, one.durations.tolist(), strict=True):
                 durations.setdefault(video_id, duration)
-        table["constant sentence, even segments"] = floors.even_segments(
+        table["the same, even segments"] = floors.even_segments(
             tuple(durations), np.array(list(durations.values()), dtype=np.float64)
         )
     if pool:
@@ -181,9 +181,6 @@ def _floor_table(result: captioning.Result, floor: dict[str, captioning.Result])
 
 
 def _by_tiou(result: captioning.Result) -> ScoreTable:
-    names = tuple(result.per_video)
-    rows = tuple(
-        (f"{tiou:.2f}", *(number(float(result.by_tiou(name)[row])) for name in names))
-        for row, tiou in enumerate(result.tious.tolist())
-    )
-    return ScoreTable(title=f"by tIoU, rules of {result.rules}", header=("tIoU", *names), rows=rows)
+    rows = tuple((name, *(number(value) for value in result.by_tiou(name).tolist())) for name in result.per_video)
+    header = ("metric", *(f"{tiou:.2f}" for tiou in result.tious.tolist()))
+    return ScoreTable(title=f"by tIoU, rules of {result.rules}", header=header, rows=rows)
