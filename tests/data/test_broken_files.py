@@ -126,6 +126,15 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         b'{"database": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
         "a.json (is nested too deep|at)",
     ),
+    "deep where nobody looks": (
+        "a.json",
+        b'{"version": "1", "database": {"abc": {"duration": 1, "subset": "testing", "annotations": [], "foo": '
+        + b'{"a":' * 990
+        + b"1"
+        + b"}" * 990
+        + b"}}}",
+        "a.json is nested too deep",
+    ),
     "truth without subset": (
         "a.json",
         changed(TRUTH, "database", "abc", "subset", to=...),
@@ -255,6 +264,12 @@ def test_negative_times_and_reversed_segments_are_defects_not_errors(
     printed = capsys.readouterr().out
     assert "1 x negative length" in printed
     assert "1 x starts before the video" in printed
+
+
+def test_a_number_of_five_thousand_digits_where_nobody_looks_is_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(WHOLE_TRUTH[:-1] + b', "foo": ' + b"1" * 5000 + b"}")
+    assert cli.call(["check", str(path)]) == 1  # it is read; two subsets are empty
 
 
 def test_sizes_have_limits(tmp_path: Path) -> None:

@@ -295,6 +295,39 @@ def test_result_files_of_other_toolkits(tmp_path: Path) -> None:
         read_predictions(path, Task.LOCALIZATION, classes={"4": "Jump"})
 
 
+@pytest.mark.parametrize(
+    ("name", "task", "videos", "count"),
+    [
+        ("upc2016_cls_test_submission", Task.CLASSIFICATION, 5044, 14940),
+        ("upc2016_det_test_submission", Task.LOCALIZATION, 5044, 12361),
+        ("upc2016_det_val_submission", Task.LOCALIZATION, 4926, 7786),
+        ("upc2016_det_val_notebook", Task.LOCALIZATION, 4926, 12531),
+        ("official_sample_classification_prediction", Task.CLASSIFICATION, 4926, 4933),
+        ("official_sample_detection_prediction", Task.LOCALIZATION, 4926, 7654),
+    ],
+)
+def test_real_submissions(name: str, task: Task, videos: int, count: int) -> None:
+    path = shared(f"data/activitynet/predictions/{name}.json.gz")
+    assert recognise(path).value.startswith("submission for " + task.value)
+    found = read_predictions(path, task)
+    assert (len(found.video_ids), len(found)) == (videos, count)
+
+
+def test_real_proposals_for_the_testing_videos() -> None:
+    path = shared("data/activitynet/proposals/esgn_dbg_tsn_test_events.json.gz")
+    found = read_predictions(path, Task.PROPOSALS)  # `results` alone, with a second score that is not read
+    assert (len(found.video_ids), len(found)) == (5044, 12443)
+
+
+def test_real_kinetics() -> None:
+    raw = read_raw(shared("data/kinetics/kinetics-400_val.csv.gz"))
+    assert len(raw.videos) == 19906
+    assert len({span.text for video in raw.videos for span in video.instances}) == 400
+    hidden = read_raw(shared("data/kinetics/kinetics-400_test.csv.gz"))
+    assert len(hidden.videos) == 38685
+    assert not any(video.instances for video in hidden.videos)
+
+
 def test_timechat_and_real_captions() -> None:
     said = read_captions(shared("data/youcook2/timechat_val_predictions.json"))
     assert (len(said.video_ids), len(said)) == (290, 2238)

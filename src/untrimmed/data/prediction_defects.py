@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from untrimmed.columns import GroundTruth, Predictions, Sentences
 from untrimmed.data.defects import ROUNDING, Defect, Kind
 from untrimmed.data.opening import read_bytes, shown
+from untrimmed.records import DataError
 
 Table = Predictions | Sentences
 
@@ -33,7 +34,11 @@ def survey_predictions(table: Table, ground_truth: GroundTruth | None = None) ->
 
 
 def repeated_keys(path: Path) -> tuple[Defect, ...]:
-    """Videos that stand twice in a JSON object, of which readers see the last one only."""
+    """Videos that stand twice in a JSON object, of which readers see the last one only.
+
+    Raises:
+        DataError: when the file is nested too deep.
+    """
     twice: list[str] = []
 
     def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -46,7 +51,10 @@ def repeated_keys(path: Path) -> tuple[Defect, ...]:
                 seen.add(key)
         return table
 
-    json.loads(read_bytes(path), object_pairs_hook=keep)
+    try:  # numbers become floats, since Python refuses whole numbers of more than 4,300 digits
+        json.loads(read_bytes(path), object_pairs_hook=keep, parse_int=float)
+    except RecursionError as error:
+        raise DataError(f"{path} is nested too deep") from error
     return tuple(Defect(Kind.DUPLICATE_VIDEO, shown(key), "the key stands twice, the last one counts") for key in twice)
 
 
