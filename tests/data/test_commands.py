@@ -12,6 +12,7 @@ from shared_folder import shared
 from untrimmed import cli
 from untrimmed.data import activitynet, read_captions, read_ground_truth, read_predictions
 from untrimmed.data.conversion import Target, convert
+from untrimmed.data.prediction_defects import survey_predictions
 from untrimmed.records import Annotation, DataError, Dataset, Event, Instance, Task, Video
 
 SAID = {
@@ -86,6 +87,15 @@ def test_check_predictions_beside_their_ground_truth(
         "ends after the video": 1,
     }
     assert {"kind": "unknown video", "video_id": "stranger"}.items() <= found["defects"][3].items()
+
+
+def test_nearly_equal_predictions_are_no_duplicates(said: Path) -> None:
+    content = json.loads(json.dumps(SAID))
+    near = [{"label": "Jump", "score": 0.5, "segment": [1109.668 + step / 1000, 2000.0]} for step in range(5)]
+    content["results"]["one"] = [*near, near[2], {**near[0], "label": "Run"}]
+    said.write_text(json.dumps(content))
+    (found,) = survey_predictions(read_predictions(said, Task.LOCALIZATION))
+    assert str(found) == "duplicate annotation of video one: [1109.67, 2000] 'Jump' stands twice"
 
 
 def test_check_tells_repeated_keys(truth: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,12 +78,19 @@ def _each(kind: Kind, table: Table, wrong: Bool[np.ndarray, " n"]) -> Iterator[D
 
 
 def _doubles(table: Table) -> Iterator[Defect]:
-    seen: set[tuple[object, ...]] = set()
-    for index in range(len(table)):
-        key = (int(table.video[index]), _what(table, index))
-        if key in seen:
-            yield Defect(Kind.DUPLICATE, table.video_ids[table.video[index]], f"{_what(table, index)} stands twice")
-        seen.add(key)
+    columns = [table.video.astype(np.float64)]
+    if table.segments is not None:
+        columns += [table.segments[:, 0], table.segments[:, 1]]
+    if isinstance(table, Sentences):
+        number = {text: index for index, text in enumerate(dict.fromkeys(table.sentences))}
+        columns.append(np.array([number[text] for text in table.sentences], dtype=np.float64))
+    elif table.label_index is not None:
+        columns.append(table.label_index.astype(np.float64))
+    rows = np.stack(columns, axis=1)
+    order = np.lexsort(rows.T)  # stable, so that the first of equal rows is the first in the file
+    same = (rows[order][1:] == rows[order][:-1]).all(axis=1)
+    for index in np.sort(order[1:][same]):
+        yield Defect(Kind.DUPLICATE, table.video_ids[table.video[index]], f"{_what(table, int(index))} stands twice")
 
 
 def _what(table: Table, index: int) -> str:
