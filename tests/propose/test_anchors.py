@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from untrimmed.propose.anchors import decode, encode, grid_anchors, match
@@ -19,6 +19,7 @@ def test_places_of_anchors() -> None:
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_decode_inverts_encode(pairs: list) -> None:
     anchors, segments = np.array([a for a, _ in pairs]), np.array([s for _, s in pairs])
     np.testing.assert_allclose(decode(anchors, encode(anchors, segments)), segments, atol=1e-9)

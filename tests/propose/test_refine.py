@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from untrimmed.propose.refine import lend_boundaries
@@ -41,6 +41,7 @@ def test_ties_go_to_the_first_segment_and_the_first_lender() -> None:
 
 
 @given(SEGMENTS, SEGMENTS)
+@settings(deadline=None)
 def test_laws(segments: np.ndarray, lenders: np.ndarray) -> None:
     refined = lend_boundaries(segments, lenders)
     assert refined.shape == segments.shape

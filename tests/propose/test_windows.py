@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from untrimmed.propose.windows import perfect, scales, sliding_windows, uniform_random
@@ -12,6 +12,7 @@ SECONDS = st.floats(0.01, 500, allow_nan=False)
 
 
 @given(SECONDS, SECONDS, st.floats(0.05, 1.0))
+@settings(deadline=None)
 def test_sliding_windows_cover_every_second_and_stay_inside(duration: float, size: float, share: float) -> None:
     found = sliding_windows(duration, size=size, stride=size * share)
     assert found[0, 0] == 0.0
