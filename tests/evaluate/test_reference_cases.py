@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shared_folder import SHARED, shared
 
+from shared_folder import SHARED, shared
 from untrimmed.columns import GroundTruth, Predictions
 from untrimmed.data import activitynet
 from untrimmed.data.raw import RawDataset, to_ground_truth
