@@ -167,7 +167,7 @@ def weigh_classes(
     top: tuple[int, ...] = (1, 3),
     ignore_unknown: bool = False,
 ) -> Weighed:
-    """Tasks T1 and T2: mAP and hit@k."""
+    """Tasks T1 and T2: mAP, hit@k, average hit@k and top-k error."""
     predictions = known_labels(ground_truth, predictions, ignore_unknown=ignore_unknown)
     label = predictions.label_index
     assert label is not None, "known_labels has seen to it"
@@ -188,15 +188,19 @@ def weigh_classes(
     known = np.flatnonzero(video >= 0)
     ranked = known[falling_within(video[known], predictions.scores[known])]
     place = places_within(video[ranked], len(ground_truth.video_ids))
-    found = np.zeros((len(drawn), len(top)))
+    labels_of = np.bincount(np.searchsorted(drawn, wanted // classes), minlength=len(drawn))
+    share = np.zeros((len(drawn), len(top)))
     for column, k in enumerate(top):
         best = np.intersect1d((video[ranked] * classes + label[ranked])[place < k], wanted)
-        found[np.unique(np.searchsorted(drawn, best // classes)), column] = 1.0
+        share[:, column] = np.bincount(np.searchsorted(drawn, best // classes), minlength=len(drawn)) / labels_of
 
     def figures(weights: Weights) -> Figures:
-        hit = weights @ found / weights.sum(axis=1, keepdims=True)
+        total = weights.sum(axis=1, keepdims=True)
+        hit, average = weights @ (share > 0) / total, weights @ share / total
         table: Figures = {"mAP": ranking.average_precision(weights)[:, 0]}
-        return table | {f"hit@{k}": hit[:, column] for column, k in enumerate(top)}
+        for column, k in enumerate(top):
+            table |= {f"hit@{k}": hit[:, column], f"avg_hit@{k}": average[:, column], f"error@{k}": 1 - hit[:, column]}
+        return table | {"average_error": 1 - hit.mean(axis=1)}
 
     return Weighed(video_ids=tuple(ground_truth.video_ids[index] for index in drawn), figures=figures)
 
