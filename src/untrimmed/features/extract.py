@@ -58,7 +58,7 @@ def extract(
         videos: of which; each must have a path.
         store: where to.
         workers: processes; None takes one for each core, 0 and 1 stay in this process (then a decoder that crashes
-            takes it along).
+            takes it along), as does a single video under None: a process takes seconds to start.
         progress: show a line on standard error.
         shard: (i, n): only the i-th of n parts, i from 0; parts follow from the video_id alone, so that n machines
             share the work without speaking.
@@ -237,7 +237,7 @@ def _running_on(device: str | None) -> AbstractContextManager[object]:
 def _outcomes(job: _Job, tasks: list[Video], workers: int | None) -> Iterator[tuple[Video, str | None]]:
     count = cores() if workers is None else workers
     try:
-        if workers is not None and workers <= 1:
+        if (workers is None and len(tasks) == 1) or (workers is not None and workers <= 1):
             for video in tasks:
                 yield video, job(video)
             return
