@@ -158,7 +158,7 @@ def pair(
     matched = np.zeros((videos, thresholds), dtype=np.int64)
     parts: list[tuple[np.ndarray, ...]] = []
     for number_of_file, one in enumerate(references):
-        video = np.array([number[video_id] for video_id in one.video_ids], dtype=np.int64)[one.video]
+        video = np.array([number.get(video_id, -1) for video_id in one.video_ids], dtype=np.int64)[one.video]
         has[number_of_file, video] = True
         found = np.zeros((len(one), thresholds), dtype=bool)
         hit = np.zeros((len(captions), thresholds), dtype=bool)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,12 @@ def test_a_perfect_submission_is_perfect_and_signed() -> None:
         "Bleu_1+Bleu_2+Bleu_3+Bleu_4+ROUGE_L+CIDEr+Recall+Precision|mine|validation|videos:2"
     )
     assert "|tiou:0.30,0.50,0.70,0.90|rules:2018-05|references:1|" in result.signature
+
+
+def test_a_video_without_a_sentence_does_not_count() -> None:
+    truth = sentences([("v", 0, 10, "a man runs fast"), ("w", 0, 10, "a dog")])
+    part = replace(truth, video=truth.video[:1], segments=truth.segments[:1], sentences=truth.sentences[:1])
+    assert captioning.evaluate([part], truth, scorers=()).video_ids == ("v",)
 
 
 def test_no_captions_at_all_score_zero_in_every_rule_set() -> None:

@@ -93,6 +93,7 @@ def test_a_forked_child_forgets_the_program() -> None:
     assert scored.score("a cat that nobody has seen", ["a cat"]) > 0
 
 
+@pytest.mark.slow
 def test_the_program_is_restarted_when_it_was_killed() -> None:
     scored = java.shared()
     scored.score("one more dog", ["a dog"])

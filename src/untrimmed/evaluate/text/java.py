@@ -26,6 +26,10 @@ from untrimmed.records import MissingExtra
 HEAP = "768M"
 """The tables fill 0.5 GB; a bound of 768 MB was as fast as any larger one."""
 
+YOUNG = "160M"
+"""For short-lived objects. With this and without the second compiler 15,921 pairs took 16.7 instead of 21.1 CPU
+seconds, the start included; the second compiler pays from about 60,000 different pairs on."""
+
 Progress = Callable[[int, int], None]
 """Called now and then with how many pairs are done and how many there are."""
 
@@ -35,7 +39,8 @@ class JavaMeteor:
 
     def __init__(self) -> None:
         jar = find_jar()
-        options = ["-XX:+UseSerialGC", f"-Xmx{HEAP}", "-Duser.language=en", "-Duser.country=US"]
+        options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{HEAP}", f"-Xmn{YOUNG}"]
+        options += ["-Duser.language=en", "-Duser.country=US"]
         encoding = ["-Dfile.encoding=UTF-8", "-Dstdin.encoding=UTF-8", "-Dstdout.encoding=UTF-8"]
         words = [find_java(), *options, *encoding, "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
         self.owner = os.getpid()
