@@ -135,6 +135,7 @@ def test_nothing_overflows_on_a_phone_or_a_desk(browser: Any, page_file: Path, w
 
 def test_a_small_video_is_embedded_and_plays_from_disk(browser: Any, tmp_path: Path) -> None:
     import numpy as np
+
     from untrimmed.media.writer import write_video
 
     file = tmp_path / "clips" / "v_one.mp4"
