@@ -3,14 +3,13 @@
 import csv
 import gzip
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from untrimmed.files import replacing
 from untrimmed.records import DataError
 
 
@@ -23,16 +22,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)  # no time stamp: equal contents give equal files
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with replacing(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -54,9 +45,3 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines of text."""
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

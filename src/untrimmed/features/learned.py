@@ -17,9 +17,8 @@ from untrimmed.features.clip_sets import Piece
 from untrimmed.features.extract import extract
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream, clip_set, fit_stream
-from untrimmed.nets.backbone import Backbone, save_weights
+from untrimmed.nets.backbone import Backbone, save_weights, without_weights
 from untrimmed.nets.tsn import Tsn
-from untrimmed.nets.zoo import AnyNet, Small3d, SmallNet
 from untrimmed.records import DataError, Dataset
 from untrimmed.train import Run, fit
 
@@ -140,10 +139,3 @@ def keep_weights(backbone: Backbone, store: FeatureStore) -> Path:
         return part.replace(folder / f"{digest[:24]}.safetensors")
     finally:
         part.unlink(missing_ok=True)
-
-
-def without_weights(net: AnyNet) -> AnyNet:
-    """The net's configuration without the file it starts from: its weights come from elsewhere."""
-    if isinstance(net, SmallNet | Small3d):
-        return net
-    return replace(net, weights=None)

@@ -6,9 +6,7 @@ was measured from.
 """
 
 import json
-import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,6 +28,7 @@ from untrimmed.features.tensor_file import (
     read_tensor,
     remove_leftovers,
 )
+from untrimmed.files import write_text
 from untrimmed.records import DataError
 from untrimmed.timeline import TimeGrid
 
@@ -336,9 +335,7 @@ def images(header: Header, known: Entry) -> CodedImages:
 
 def write_json(path: Path, plain: Any) -> None:
     """Write a JSON file that appears complete or not at all."""
-    temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
-    temporary.write_text(json.dumps(plain), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(plain))
 
 
 def read_json(path: Path) -> Any:

@@ -1,6 +1,5 @@
 """Write mp4 files: h264 pictures, aac sound, the same bytes for the same input."""
 
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from jaxtyping import Float32, UInt8
 
+from untrimmed.files import replacing
 from untrimmed.records import DataError
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
@@ -54,16 +54,14 @@ def write_video(
         raise DataError(f"fps of {path.name} must be in (0, 1000], got {fps}")
     if audio is not None and not np.isfinite(audio).all():
         raise DataError(f"audio of {path.name} must be finite samples, got NaN or infinity")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            container.flags |= 0x0400  # AVFMT_FLAG_BITEXACT: no version, no date
-            # x264's macroblock tree reads memory it has not set: with it 60 runs gave 4 different files, without it 1
-            options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
-            count = _encode(container, path, frames, _rate(fps), audio, audio_rate, options, keyframe_every)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(path) as part,
+        av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        container.flags |= 0x0400  # AVFMT_FLAG_BITEXACT: no version, no date
+        # x264's macroblock tree reads memory it has not set: with it 60 runs gave 4 different files, without it 1
+        options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+        count = _encode(container, path, frames, _rate(fps), audio, audio_rate, options, keyframe_every)
     return count
 
 

@@ -15,6 +15,7 @@ from untrimmed.data.playground.classes import LABELS
 from untrimmed.data.playground.config import PlaygroundConfig
 from untrimmed.data.playground.director import choose_labels, plan_clip, plan_video
 from untrimmed.data.playground.plan import VideoPlan
+from untrimmed.files import replacing, write_text
 from untrimmed.records import SUBSETS, DataError
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Of the drawing; a folder drawn by another version is another playground."""
 CARD = "playground.json"
+LAST = "untrimmed/activitynet.json"
+"""The annotation file that is written last."""
 _OWN = (CARD, "untrimmed", "trimmed", "truth")
 
 
@@ -91,7 +94,8 @@ def write_playground(
     missing.sort(key=lambda plan: -plan.frames)
     with _bar(len(missing), shown=progress) as advance:
         _draw_all(folder, config, missing, workers or os.cpu_count() or 1, advance)
-    _annotate(folder, config, plans)
+    if missing or not (folder / LAST).exists():
+        _annotate(folder, config, plans)
     return len(missing)
 
 
@@ -117,7 +121,7 @@ def _claim(folder: Path, config: PlaygroundConfig) -> None:
     if strangers:
         raise DataError(f"a playground needs a new or empty folder, got {folder} with {strangers[0]!r} in it")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_text(card, json.dumps(mine, indent=1) + "\n")
+    write_text(card, json.dumps(mine, indent=1) + "\n")
 
 
 def _draw_all(
@@ -161,12 +165,8 @@ def _write_truth(path: Path, config: PlaygroundConfig, plan: VideoPlan) -> None:
     from untrimmed.data.playground.truth import video_truth
 
     arrays, words = video_truth(plan, config)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(save(arrays, metadata=words))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(save(arrays, metadata=words))
 
 
 def _annotate(folder: Path, config: PlaygroundConfig, plans: list[VideoPlan]) -> None:
@@ -175,20 +175,9 @@ def _annotate(folder: Path, config: PlaygroundConfig, plans: list[VideoPlan]) ->
     (folder / "untrimmed" / "captions").mkdir(parents=True, exist_ok=True)
     (folder / "trimmed").mkdir(exist_ok=True)
     for name, content in files.captions(whole, config).items():
-        _write_text(folder / "untrimmed" / "captions" / f"{name}.json", json.dumps(content, indent=1) + "\n")
-    _write_text(folder / "trimmed" / "clips.csv", files.clips(cut))
-    _write_text(
-        folder / "untrimmed" / "activitynet.json", json.dumps(files.activitynet(whole, config), indent=1) + "\n"
-    )
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_text(folder / "untrimmed" / "captions" / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "trimmed" / "clips.csv", files.clips(cut))
+    write_text(folder / LAST, json.dumps(files.activitynet(whole, config), indent=1) + "\n")
 
 
 def _start_worker() -> None:
