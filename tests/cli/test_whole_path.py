@@ -65,7 +65,7 @@ def test_any_video_is_analyzed(demo: Path, tmp_path: Path, capsys: pytest.Captur
     words = ["analyze", str(video), str(bad), "--systems", str(demo / "systems"), "--output", str(output)]
     assert call(words) == 1
     text = capsys.readouterr().out.replace("\n", "")
-    assert f"not analysed {bad}" in text
+    assert f"not analysed: {bad} cannot be read" in text
     for name in ("classification", "proposals", "localization", "captioning"):
         assert list(json.loads((output / f"{name}.json").read_text())["results"]) == [
             f"v_{video.stem}" if name == "captioning" else video.stem

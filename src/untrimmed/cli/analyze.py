@@ -40,6 +40,7 @@ def call(words: list[str]) -> int:
     arguments = parse(Arguments, words, command="analyze")
     from rich.console import Console
     from rich.logging import RichHandler
+    from rich.markup import escape
 
     console = Console()
     handler = RichHandler(console=console, show_time=False, show_path=False)
@@ -63,7 +64,8 @@ def call(words: list[str]) -> int:
         _summary(console, list(predictions.values()))
         console.print(f"page: {arguments.output / 'index.html'}", soft_wrap=True)
     for name, reason in failed.items():
-        console.print(f"[red]not analysed[/] {name}: {reason}", soft_wrap=True, highlight=False)
+        line = reason if name in reason else f"{name}: {reason}"
+        console.print(f"[red]not analysed:[/] {escape(line)}", soft_wrap=True, highlight=False)
     if not predictions:
         raise DataError(f"none of {len(files)} videos could be analysed (the reasons are above)")
     return 1 if failed else 0
@@ -175,10 +177,14 @@ def _summary(console: "Console", predictions: list[Prediction]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("video", "seconds", "class", "actions", "captions")
+    table = Table("video", "seconds", "class of the whole", "surest action", "captions")
     for prediction in predictions:
         best = prediction.classes.best(1) if prediction.classes is not None else []
         first = f"{escape(best[0][0])} ({best[0][1]:.2f})" if best else "-"
-        counts = [str(len(part)) if part is not None else "-" for part in (prediction.detections, prediction.captions)]
-        table.add_row(escape(prediction.video.video_id), f"{prediction.video.duration:.1f}", first, *counts)
+        action = "-"
+        if prediction.detections:
+            (start, end), label = prediction.detections[0].segment, prediction.detections[0].label
+            action = f"{escape(label)}, {start:.1f} to {end:.1f} s"
+        said = "-" if prediction.captions is None else str(len(prediction.captions))
+        table.add_row(escape(prediction.video.video_id), f"{prediction.video.duration:.1f}", first, action, said)
     console.print(table)

@@ -22,8 +22,8 @@ EMBED_BYTES = 24 * 2**20
 """Videos are embedded up to this many bytes in all; browsers become slow to open pages much beyond it."""
 
 SHOWN_CLASSES = 8
-SHOWN_PROPOSALS = 40
-SHOWN_DETECTIONS = 40
+SHOWN_PROPOSALS = 30
+SHOWN_DETECTIONS = 12
 
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".ogv": "video/ogg", ".mov": "video/mp4"}
 
