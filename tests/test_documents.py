@@ -1,5 +1,7 @@
 """The documents are true: links lead somewhere, Python blocks run, command lines are understood."""
 
+import doctest
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -60,6 +62,17 @@ def test_every_command_has_its_module_and_its_help(capsys: pytest.CaptureFixture
             call([*words, "--help"])
         assert ended.value.code == 0, command
         assert f"untrimmed {command}" in capsys.readouterr().out
+
+
+SOURCES = [path for path in sorted((ROOT / "src" / "untrimmed").rglob("*.py")) if ">>> " in path.read_text()]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_examples_in_docstrings_are_true(path: Path) -> None:
+    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted
+    assert not found.failed
 
 
 def test_the_makefile_has_the_targets_that_the_readme_names() -> None:

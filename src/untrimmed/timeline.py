@@ -60,7 +60,11 @@ def clip_segments(
 
 
 def runs(mask: Bool[np.ndarray, " steps"]) -> Int[np.ndarray, "n 2"]:
-    """Maximal runs of True as half-open step intervals [first, past), in order."""
+    """Maximal runs of True as half-open step intervals [first, past), in order.
+
+    >>> runs(np.array([True, True, False, True])).tolist()
+    [[0, 2], [3, 4]]
+    """
     padded = np.concatenate(([False], mask, [False])).astype(np.int8)
     change = np.diff(padded)
     return np.stack([np.flatnonzero(change == 1), np.flatnonzero(change == -1)], axis=1)
@@ -79,6 +83,9 @@ def windows(length: int, *, size: int, stride: int) -> Int[np.ndarray, "n 2"]:
 
     Raises:
         DataError: when the arguments cannot give coverage.
+
+    >>> windows(10, size=4, stride=4).tolist()
+    [[0, 4], [4, 8], [6, 10]]
     """
     if length < 1 or size < 1 or not 1 <= stride <= size:
         raise DataError(
@@ -94,6 +101,9 @@ def even_segments(duration: float, levels: int) -> Segments:
     """Split [0, duration) into 1, 2 ... levels equal parts, coarsest first: levels * (levels + 1) / 2 segments.
 
     Source: report 22, "Temporal Proposals" (five levels, 15 segments).
+
+    >>> even_segments(6.0, 2).tolist()
+    [[0.0, 6.0], [0.0, 3.0], [3.0, 6.0]]
     """
     parts = [np.linspace(0.0, duration, count + 1) for count in range(1, levels + 1)]
     return np.concatenate([np.stack([edges[:-1], edges[1:]], axis=1) for edges in parts])

@@ -28,16 +28,19 @@ class Arguments:
 def call(words: list[str]) -> int:
     """Run the command; see Arguments."""
     arguments = parse(Arguments, words, command="convert")
+    from rich.console import Console
+
     from untrimmed.data.conversion import Target, convert
     from untrimmed.data.defects import Policy
     from untrimmed.data.thumos import read_class_list
 
-    done = convert(
-        arguments.source,
-        arguments.target,
-        to=None if arguments.to is None else Target(arguments.to),
-        policy=Policy(arguments.policy),
-        classes=None if arguments.classes is None else read_class_list(arguments.classes),
-    )
+    with Console(stderr=True).status(f"converting {arguments.source}"):
+        done = convert(
+            arguments.source,
+            arguments.target,
+            to=None if arguments.to is None else Target(arguments.to),
+            policy=Policy(arguments.policy),
+            classes=None if arguments.classes is None else read_class_list(arguments.classes),
+        )
     print(f"{arguments.target}: {done}")
     return 0

@@ -29,8 +29,9 @@ def call(words: list[str]) -> int:
     from untrimmed.data.statistics import count
     from untrimmed.data.writing import write_json
 
-    raw = read_raw(arguments.path)
-    counts = count(raw)
+    with Console(stderr=True).status(f"counting {arguments.path}"):
+        raw = read_raw(arguments.path)
+        counts = count(raw)
     table = Table("", *(one.subset for one in counts), title=raw.name)
     for name, words_of in (
         ("videos", "videos"),
