@@ -23,8 +23,10 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.mp4"
         write_video(path, _pictures(), fps=FPS, keyframe_every=250)
-        wanted = np.linspace(0, SECONDS * FPS - 1, 25).round().astype(int)
         ffmpeg = shutil.which("ffmpeg")
+        if ffmpeg:
+            path = _as_ffmpeg_writes(ffmpeg, path)
+        wanted = np.linspace(0, SECONDS * FPS - 1, 25).round().astype(int)
         calls = {
             "full": lambda: _exhaust(read_frames(path)),
             "luma": lambda: _exhaust(read_frames(path, colour="luma")),
@@ -57,6 +59,15 @@ def run() -> list[Row]:
     )
     rows.append(Row(what="luma / RGB", value=spent["luma"] / spent["full"], note=note))
     return rows
+
+
+def _as_ffmpeg_writes(ffmpeg: str, path: Path) -> Path:
+    """The same pictures as most files in the world are coded: x264's own settings. Our writer leaves the macroblock
+    tree out, so that equal pictures give equal files, and with it goes part of what skipping frames saves."""
+    other = path.with_name("ordinary.mp4")
+    coding = ["-c:v", "libx264", "-preset", "medium", "-g", "250", "-pix_fmt", "yuv420p"]
+    subprocess.run([ffmpeg, "-v", "error", "-i", str(path), *coding, str(other)], check=True)
+    return other
 
 
 def _exhaust(things: object) -> None:
