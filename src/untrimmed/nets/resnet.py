@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from untrimmed.nets.backbone import Backbone, cross_modality, load_weights
-from untrimmed.records import DataError, MissingExtra
+from untrimmed.nets.published_weights import imagenet_weights, weights_from_file
+from untrimmed.records import MissingExtra
 
 IN_TORCHVISION = (18, 34, 50, 101, 152)
 
@@ -72,31 +72,7 @@ def _trunk(depth: int, weights: str | Path | None) -> Any:
 
         trunk = torchvision.models.get_model(f"resnet{depth}", weights=None)
         if weights == "imagenet":
-            known = torchvision.models.get_model_weights(f"resnet{depth}")["IMAGENET1K_V1"]
-            trunk.load_state_dict(_published(known, depth))
+            trunk.load_state_dict(imagenet_weights(f"resnet{depth}", title=f"ResNet-{depth}"))
     if isinstance(weights, Path):
-        trunk.load_state_dict(_from_file(weights))
+        trunk.load_state_dict(weights_from_file(weights))
     return trunk
-
-
-def _published(known: Any, depth: int) -> dict[str, Tensor]:
-    try:
-        return known.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except OSError as error:  # no network and no cache
-        file = Path(torch.hub.get_dir()) / "checkpoints" / known.url.rsplit("/", 1)[-1]
-        raise MissingExtra(
-            f"ImageNet weights of ResNet-{depth} cannot be had from {known.url} ({error}): put that file at {file}, or "
-            "give its path as weights, or use weights=None"
-        ) from error
-
-
-def _from_file(path: Path) -> dict[str, Tensor]:
-    if not path.exists():
-        raise DataError(f"weights file {path} is not there; put torchvision's .pth file there, or use weights=None")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # tensors only, never code
-    except Exception as error:  # whatever a damaged archive makes torch raise
-        raise DataError(f"weights file {path} is no .pth file of tensors: {type(error).__name__}") from error
-    if not isinstance(state, dict):
-        raise DataError(f"weights file {path} must hold a table of tensors, got {type(state).__name__}")
-    return state

@@ -2,10 +2,11 @@
 
 from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.c3d import C3d, Ltc
+from untrimmed.nets.googlenet import GoogLeNet
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
 
-AnyNet = BnInception | C3d | Ltc | Resnet | SmallNet | Small3d
+AnyNet = BnInception | C3d | GoogLeNet | Ltc | Resnet | SmallNet | Small3d
 """A configuration field of this type can hold, write and read any of them."""
 
-__all__ = ["AnyNet", "BnInception", "C3d", "Ltc", "Resnet", "Small3d", "SmallNet"]
+__all__ = ["AnyNet", "BnInception", "C3d", "GoogLeNet", "Ltc", "Resnet", "Small3d", "SmallNet"]
