@@ -100,8 +100,10 @@ def test_all_findings_are_measured_and_written(
     patched: pytest.MonkeyPatch, demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = tmp_path / "results.md"
-    document.write_text("# Results\n\n<!-- results begin -->\nstale words\n<!-- results end -->\nafter\n")
-    words = ["results", str(demo), "--seeds", "2", "--small", "--document", str(document)]
+    document.write_text(
+        "# Results\n\n<!-- results main_path begin -->\nstale words\n<!-- results main_path end -->\nafter\n"
+    )
+    words = ["results", str(demo), "--seeds", "2", "--small", "--groups", "main_path", "--document", str(document)]
     assert call(words) == 0
     text = document.read_text()
     assert "stale words" not in text
@@ -110,8 +112,9 @@ def test_all_findings_are_measured_and_written(
         assert words_of_findings in text
     assert " ± " in text
     (tmp_path / "bare.md").write_text("no markers")
-    assert call(["results", str(demo), "--seeds", "1", "--small", "--document", str(tmp_path / "bare.md")]) == 2
-    assert "must have the lines <!-- results begin -->" in capsys.readouterr().err
+    again = ["results", str(demo), "--seeds", "1", "--small", "--groups", "main_path"]
+    assert call([*again, "--document", str(tmp_path / "bare.md")]) == 2
+    assert "must have the lines <!-- results main_path begin -->" in capsys.readouterr().err
 
 
 def test_mistakes_are_one_line_and_exit_with_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def demonstrate(shop: Workshop) -> tuple[list[Row], Path]:
     Returns:
         The rows of figures and the page.
     """
-    from untrimmed.cli import measures
+    from untrimmed.cli.measures import main_path
     from untrimmed.systems import context_captions, prop_ssad, tsn_and_c3d
 
     untrimmed, trimmed = shop.draw()
@@ -77,10 +77,10 @@ def demonstrate(shop: Workshop) -> tuple[list[Row], Path]:
     speaker = shop.trained(context_captions.ContextCaptions(context_captions.LAPTOP), untrimmed, name="22")
 
     def measure() -> Iterator[Row]:
-        yield from measures.classification(shop, tsn, untrimmed, mixes=[STREAMS])
-        yield from measures.classification(shop, clips, trimmed, mixes=[STREAMS])
-        yield from measures.proposals_and_detections(shop, ssad, untrimmed, counts=(1, 10, 100))
-        yield from measures.captions(shop, {"TAC": speaker}, untrimmed, even=["TAC"])
+        yield from main_path.classification(shop, tsn, untrimmed, mixes=[STREAMS])
+        yield from main_path.classification(shop, clips, trimmed, mixes=[STREAMS])
+        yield from main_path.proposals_and_detections(shop, ssad, untrimmed, counts=(1, 10, 100))
+        yield from main_path.captions(shop, {"TAC": speaker}, untrimmed, even=["TAC"])
 
     rows = shop.rows("demo", (streams, ssad.config, speaker.config), measure)
     return rows, _page(shop, untrimmed, [tsn, ssad, speaker], trimmed, clips)

@@ -1,21 +1,23 @@
 """untrimmed results DIR: measure every finding of the built systems on the playground and write the tables."""
 
+import importlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 import tyro
 
 from untrimmed.cli.arguments import parse
-from untrimmed.cli.findings import FINDINGS, mean_and_spread
+from untrimmed.cli.findings import Finding, mean_and_spread
 from untrimmed.cli.workshop import Row, Workshop, table_of
 from untrimmed.files import write_text
 from untrimmed.records import DataError
 
-if TYPE_CHECKING:
-    from untrimmed.systems.tsn_and_c3d import StreamName
+GroupName = Literal["main_path", "classical"]
+GROUPS: tuple[GroupName, ...] = ("main_path", "classical")
+"""Modules of cli.measures; each has a TITLE, measured(shop) and FINDINGS, and a block of the document."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,11 @@ class Arguments:
     """Where everything is kept; a killed call goes on."""
     seeds: int = 3
     """How many trainings of everything, with seeds 0, 1, ..."""
+    groups: tuple[GroupName, ...] = GROUPS
+    """Which systems: main_path is 06, 19 and 22; classical is 01, 02, 04, 10 and 11."""
     document: Path | None = None
-    """Markdown file to write, e.g. docs/results.md; only the part between its two marker lines is replaced."""
+    """Markdown file to write, e.g. docs/results.md; only what stands between the two marker lines of each group is
+    replaced."""
     small: bool = False
     """The demo's playground instead of the default one."""
 
@@ -45,43 +50,21 @@ def call(words: list[str]) -> int:
     console = Console()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
     playground = DEMO if arguments.small else PlaygroundConfig()
-    tables = []
-    for seed in range(arguments.seeds):
-        place = Path("systems") / f"seed-{seed}"
-        shop = Workshop(folder=arguments.folder, playground=playground, seed=seed, console=console, systems=place)
-        tables.append(measured(shop))
-    table_of(average(tables), console)
-    text = document(tables, playground=playground)
-    if arguments.document is not None:
-        write_between(arguments.document, text)
-        console.print(f"written: {arguments.document}")
-    else:
-        console.print(text, markup=False, highlight=False)
+    for name in dict.fromkeys(arguments.groups):
+        group: Any = importlib.import_module(f"untrimmed.cli.measures.{name}")
+        tables = []
+        for seed in range(arguments.seeds):
+            place = Path("systems") / f"seed-{seed}"
+            shop = Workshop(folder=arguments.folder, playground=playground, seed=seed, console=console, systems=place)
+            tables.append(group.measured(shop))
+        table_of(average(tables), console)
+        text = document(tables, title=group.TITLE, findings=group.FINDINGS, playground=playground)
+        if arguments.document is not None:
+            write_between(arguments.document, text, name=name)
+            console.print(f"written: {arguments.document}")
+        else:
+            console.print(text, markup=False, highlight=False)
     return 0
-
-
-def measured(shop: Workshop) -> list[Row]:
-    """All rows of one seed."""
-    from untrimmed.cli import measures
-    from untrimmed.systems import context_captions, prop_ssad, tsn_and_c3d
-
-    untrimmed, trimmed = shop.draw()
-    rows: list[Row] = []
-    streams: tuple[StreamName, ...] = tsn_and_c3d.ALL_STREAMS
-    config = replace(tsn_and_c3d.LAPTOP, trained=streams, submitted=streams)
-    mixes: list[tuple[StreamName, ...]] = [("rgb_tsn", "flow_tsn"), ("rgb_c3d", "flow_c3d"), streams]
-    for name, dataset in (("06-untrimmed", untrimmed), ("06-trimmed", trimmed)):
-        tsn = shop.trained(tsn_and_c3d.TsnAndC3d(config), dataset, name=name)
-        rows += shop.rows(name, config, lambda s=tsn, d=dataset: measures.classification(shop, s, d, mixes=mixes))  # type: ignore[misc]
-    ssad = shop.trained(prop_ssad.PropSsad(prop_ssad.LAPTOP), untrimmed, name="19")
-    rows += shop.rows("19", ssad.config, lambda: measures.proposals_and_detections(shop, ssad, untrimmed))
-    speakers = {
-        name: shop.trained(context_captions.ContextCaptions(one), untrimmed, name=f"22-{name}", work="22")
-        for name, one in measures.caption_models(context_captions.LAPTOP).items()
-    }
-    identity = tuple(system.config for system in speakers.values())
-    rows += shop.rows("22", identity, lambda: measures.captions(shop, speakers, untrimmed, even=["TAC"]))
-    return rows
 
 
 def average(tables: Sequence[Sequence[Row]]) -> list[Row]:
@@ -93,11 +76,13 @@ def average(tables: Sequence[Sequence[Row]]) -> list[Row]:
     ]
 
 
-def document(tables: Sequence[Sequence[Row]], *, playground: object) -> str:
-    """The tables and the findings as Markdown."""
+def document(tables: Sequence[Sequence[Row]], *, title: str, findings: Sequence[Finding], playground: object) -> str:
+    """The tables and the findings of one group as Markdown."""
     from untrimmed import __version__
 
     lines = [
+        f"## {title}",
+        "",
         f"Measured by `untrimmed results` of version {__version__}, {len(tables)} trainings with seeds 0 to "
         f"{len(tables) - 1}, on the testing part of the playground:",
         "",
@@ -107,13 +92,13 @@ def document(tables: Sequence[Sequence[Row]], *, playground: object) -> str:
     ]
     titles = {"T1": "untrimmed classification", "T2": "trimmed recognition", "T3": "proposals"}
     titles |= {"T4": "localization", "T5": "dense captions (rules 2018-05)"}
-    for task, title in titles.items():
+    for task, name in titles.items():
         same = [rows for rows in zip(*tables, strict=True) if rows[0].task == task]
         names = list(dict.fromkeys(name for rows in same for name in rows[0].figures))
-        lines += ["", f"### {task} {title}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+        lines += ["", f"### {task} {name}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         lines += [_line(rows, names) for rows in same]
     lines += ["", "### Findings", "", "| system | claim | published | task, figure | measured | difference | |"]
-    lines += ["|---|---|---|---|---|---|---|", *(finding.line(tables) for finding in FINDINGS)]
+    lines += ["|---|---|---|---|---|---|---|", *(finding.line(tables) for finding in findings)]
     return "\n".join(lines)
 
 
@@ -122,20 +107,18 @@ def _line(rows: Sequence[Row], names: Sequence[str]) -> str:
     return f"| {rows[0].name} | " + " | ".join(cells) + " |"
 
 
-BEGIN, END = "<!-- results begin -->", "<!-- results end -->"
-
-
-def write_between(path: Path, text: str) -> None:
-    """Replace what stands between the marker lines of a document; a new document is made of them alone.
+def write_between(path: Path, text: str, *, name: str) -> None:
+    """Replace what stands between a group's marker lines of a document; a new document is made of them alone.
 
     Raises:
         DataError: when the document exists and lacks the markers.
     """
-    block = f"{BEGIN}\n{text}\n{END}"
+    begin, end = f"<!-- results {name} begin -->", f"<!-- results {name} end -->"
+    block = f"{begin}\n{text}\n{end}"
     if not path.exists():
         write_text(path, block + "\n")
         return
     whole = path.read_text(encoding="utf-8")
-    if BEGIN not in whole or END not in whole:
-        raise DataError(f"document {path} must have the lines {BEGIN} and {END}")
-    write_text(path, whole[: whole.index(BEGIN)] + block + whole[whole.index(END) + len(END) :])
+    if begin not in whole or end not in whole:
+        raise DataError(f"document {path} must have the lines {begin} and {end}")
+    write_text(path, whole[: whole.index(begin)] + block + whole[whole.index(end) + len(end) :])
