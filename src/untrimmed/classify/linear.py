@@ -1,6 +1,7 @@
 """Linear classifiers of whole videos: ridge, support vectors, softmax; one score a class.
 
-The solvers are scikit-learn's; what is kept of them is a matrix and a bias, so a model is two arrays on disk.
+What is kept of each is a matrix and a bias, so a model is two arrays on disk. Ridge and softmax are solved by
+scikit-learn, support vectors by their Gram matrix or, where there are more videos than dims, on the rows.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.svm import LinearSVC
 
+from untrimmed.classify.gram import all_finite, gram
+from untrimmed.classify.svm import DualSvm, SvmConfig, constant_bias, fit_dual, mixed_classes
+from untrimmed.classify.svm_rows import fit_rows
 from untrimmed.records import DataError
+
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +24,7 @@ class LinearConfig:
     """Which linear classifier and how strongly it is held back."""
 
     kind: Literal["ridge", "svm", "softmax"] = "svm"
-    """Least squares on +1/-1, hinge loss (both one class against the rest), or multinomial logistic regression."""
+    """Least squares on +1/-1 or squared hinge loss, one class against the rest; or multinomial logistic regression."""
     cost: float = 1.0
     """C of the SVM and of the softmax; of the ridge, whose penalty is 1 / (2 C). A larger cost holds back less; report
     17 takes 100 for its SVMs."""
@@ -47,7 +52,11 @@ class Linear:
 
     def margins(self, rows: Float[np.ndarray, "n dims"]) -> Float[np.ndarray, "n classes"]:
         """Signed scores, w x + b; higher is surer."""
-        return np.asarray(_scaled(rows, self.config) @ self.weight.T + self.bias, dtype=np.float64)
+        parts = [
+            _scaled(rows[first : first + ROWS_AT_ONCE], self.config) @ self.weight.T + self.bias
+            for first in range(0, len(rows), ROWS_AT_ONCE)
+        ]
+        return np.concatenate([np.zeros((0, len(self.bias))), *parts])
 
     def scores(self, rows: Float[np.ndarray, "n dims"]) -> Float[np.ndarray, "n classes"]:
         """Softmax of the margins; a row sums to 1. Probabilities for the softmax kind, a ranking for the others."""
@@ -75,22 +84,35 @@ def fit_linear(
     config = config or LinearConfig()
     if not members.size:
         raise DataError(f"a linear classifier needs videos and classes, got {members.shape[0]} and {members.shape[1]}")
-    if not np.isfinite(rows).all():
+    if not all_finite(rows):
         raise DataError("a linear classifier needs finite features")
+    if config.kind == "svm":
+        return _svm(rows, members, config)
     given = _scaled(rows, config)
     if config.kind == "softmax":
         return _softmax(given, members, config)
-    weight, bias = np.zeros((members.shape[1], rows.shape[1])), np.where(members.all(axis=0), 1.0, -1.0)
-    mixed = np.flatnonzero(members.any(axis=0) & ~members.all(axis=0))
-    if config.kind == "ridge" and len(mixed):
+    weight, bias = np.zeros((members.shape[1], rows.shape[1])), constant_bias(members)
+    mixed = np.flatnonzero(mixed_classes(members))
+    if len(mixed):
         solved = Ridge(alpha=1 / (2 * config.cost)).fit(given, np.where(members[:, mixed], 1.0, -1.0))
         weight[mixed], bias[mixed] = np.atleast_2d(solved.coef_), np.atleast_1d(solved.intercept_)
-    elif config.kind == "svm":
-        for number in mixed:
-            machine = LinearSVC(C=config.cost, dual=rows.shape[1] > len(rows), max_iter=20_000, random_state=0)
-            machine.fit(given, members[:, number])
-            weight[number], bias[number] = machine.coef_[0], machine.intercept_[0]
     return Linear(weight, bias, config)
+
+
+def _svm(rows: np.ndarray, members: np.ndarray, config: LinearConfig) -> Linear:
+    wanted = SvmConfig(cost=config.cost)
+    kind = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
+    if len(rows) > rows.shape[1]:
+        scaled = rows.astype(kind) * _factors(rows, config).astype(kind)[:, None]
+        machine = fit_rows(scaled, members, wanted)
+        return Linear(machine.weight, machine.bias, config)
+    factors = _factors(rows, config)  # the products are scaled, so that the features need no copy
+    products = gram(rows)
+    products *= factors.astype(kind)[:, None]
+    products *= factors.astype(kind)
+    machines = fit_dual(products, members, wanted)
+    unscaled = DualSvm(machines.coefficients * factors, machines.bias, machines.gaps, wanted)
+    return Linear(unscaled.weights(rows), machines.bias, config)
 
 
 def _softmax(given: np.ndarray, members: np.ndarray, config: LinearConfig) -> Linear:
@@ -110,9 +132,13 @@ def _softmax(given: np.ndarray, members: np.ndarray, config: LinearConfig) -> Li
     return Linear(weight, bias, config)
 
 
-def _scaled(rows: np.ndarray, config: LinearConfig) -> np.ndarray:
-    values = rows.astype(np.float64)
+def _factors(rows: np.ndarray, config: LinearConfig) -> np.ndarray:
+    """What each row is multiplied by."""
     if not config.unit_rows:
-        return values
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.divide(values, norms, out=np.zeros_like(values), where=norms > 0)
+        return np.ones(len(rows))
+    norms = np.array([np.linalg.norm(row.astype(np.float64)) for row in rows])
+    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+
+
+def _scaled(rows: np.ndarray, config: LinearConfig) -> np.ndarray:
+    return np.asarray(rows.astype(np.float64) * _factors(rows, config)[:, None])
