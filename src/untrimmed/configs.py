@@ -2,7 +2,7 @@
 
 A configuration is a frozen dataclass whose fields are numbers, strings, booleans, None, enums, paths, tuples or other
 configurations. Where a field allows several configuration classes (a union), the plain form carries the class name
-under "kind", and only the classes named in the field's annotation can come back.
+under "class", and only the classes named in the field's annotation can come back.
 """
 
 import dataclasses
@@ -19,11 +19,12 @@ from untrimmed.records import DataError
 
 C = TypeVar("C")
 
-KIND = "kind"
+KIND = "class"
+"""No field can have this name, since it is a word of the language."""
 
 
 def to_plain(value: Any) -> Any:
-    """A configuration as JSON values; each dataclass becomes an object with its class name under "kind"."""
+    """A configuration as JSON values; each dataclass becomes an object with its class name under "class"."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {KIND: type(value).__name__, **fields}
@@ -132,7 +133,7 @@ def _build_tuple(items: tuple[Any, ...], plain: Any, where: str) -> tuple[Any, .
 
 def _build_dataclass(cls: type, plain: Any, where: str) -> Any:
     if not isinstance(plain, dict) or plain.get(KIND) != cls.__name__:
-        raise DataError(f"{where} must be an object of kind {cls.__name__}, got {plain!r:.60}")
+        raise DataError(f"{where} must be an object of class {cls.__name__}, got {plain!r:.60}")
     hints = typing.get_type_hints(cls)
     fields = [field for field in dataclasses.fields(cls) if field.init]
     names = {field.name for field in fields}

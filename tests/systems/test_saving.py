@@ -75,7 +75,7 @@ def test_words(tmp_path: Path) -> None:
         ({"tables": ["../../head"]}, "name of a saved net must be letters"),
         ({"tables": ["other"]}, "weights .*other.safetensors cannot be read"),
         ({"tables": None}, "a list tables"),
-        ({"config": {"kind": "Settings", "width": "wide"}}, "config.width must be int, got 'wide'"),
+        ({"config": {"class": "Settings", "width": "wide"}}, "config.width must be int, got 'wide'"),
     ],
 )
 def test_words_about_damage(tmp_path: Path, change: dict[str, object], words: str) -> None:
