@@ -1,12 +1,13 @@
 """Narrow residual nets, 2-D and 3-D, that train on a laptop's cores in about a minute; no paper's."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from untrimmed.nets.backbone import Backbone
+from untrimmed.nets.backbone import Backbone, load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +20,12 @@ class SmallNet:
     """Height and width of a crop, pixels."""
     dropout: float = 0.3
     """Share of the pooled feature that is dropped in training."""
+    weights: Path | None = None
+    """Safetensors file to start from, of a net of the same size; None starts at random."""
 
     def build(self, *, classes: int, channels: int) -> Backbone:
         """The net."""
-        return _SmallResnet(
-            channels=channels,
-            classes=classes,
-            width=self.width,
-            input_size=self.input_size,
-            frames=None,
-            dropout=self.dropout,
-        )
+        return _built(self, frames=None, classes=classes, channels=channels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +40,24 @@ class Small3d:
     """Height and width of a crop, pixels."""
     dropout: float = 0.3
     """Share of the pooled feature that is dropped in training."""
+    weights: Path | None = None
+    """Safetensors file to start from, of a net of the same size; None starts at random."""
 
     def build(self, *, classes: int, channels: int) -> Backbone:
         """The net."""
-        return _SmallResnet(
-            channels=channels,
-            classes=classes,
-            width=self.width,
-            input_size=self.input_size,
-            frames=self.frames,
-            dropout=self.dropout,
-        )
+        return _built(self, frames=self.frames, classes=classes, channels=channels)
+
+
+def _built(config: SmallNet | Small3d, *, frames: int | None, classes: int, channels: int) -> Backbone:
+    net = _SmallResnet(
+        channels=channels,
+        classes=classes,
+        width=config.width,
+        input_size=config.input_size,
+        frames=frames,
+        dropout=config.dropout,
+    )
+    return net if config.weights is None else load_weights(net, config.weights, fresh=("classifier.",))
 
 
 class _SmallResnet(Backbone):
