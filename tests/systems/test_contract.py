@@ -132,6 +132,7 @@ def test_saved_and_loaded_it_says_the_same(fitted: Fitted) -> None:
     loaded = load_system(folder)
     assert type(loaded) is type(fitted.system)
     assert loaded.config == fitted.system.config
+    assert [feature.key for feature in loaded.features()] == [feature.key for feature in fitted.system.features()]
     before, after = said(fitted, fitted.system), said(fitted, loaded)
     assert [flat(item) for item in before] == [flat(item) for item in after]
     with pytest.raises(DataError, match="exists and is not empty"):
@@ -181,7 +182,7 @@ def test_reports_are_twenty_two_in_order() -> None:
 def test_a_system_that_is_not_built_is_named(tmp_path: Path) -> None:
     from untrimmed.systems.catalogue import entry_of
 
-    with pytest.raises(DataError, match=r"system 05 is not built; those that are: 06"):
+    with pytest.raises(DataError, match=r"system 05 is not built; those that are: 01, 02, 04, 06"):
         entry_of(5)
     with pytest.raises(DataError, match="holds no trained system"):
         load_system(tmp_path)

@@ -204,7 +204,7 @@ def curves(net: MultitaskNet, rows: Float[np.ndarray, "steps dims"]) -> Curves:
     parts: list[Outputs] = []
     device = net.step.weight.device
     with torch.inference_mode():
-        whole = functional.pad(torch.from_numpy(rows).float(), (0, 0, 0, -len(rows) % size))
+        whole = functional.pad(torch.tensor(rows, dtype=torch.float32), (0, 0, 0, -len(rows) % size))
         whole = whole.reshape(-1, size, rows.shape[1])
         lengths = (len(rows) - size * torch.arange(len(whole))).clamp(max=size)
         for first in range(0, len(whole), SEQUENCES_AT_ONCE):

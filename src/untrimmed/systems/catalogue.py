@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from untrimmed.records import DataError
-from untrimmed.systems import context_captions, prop_ssad, tsn_and_c3d
+from untrimmed.systems import (
+    context_captions,
+    expert_windows,
+    frame_votes,
+    multitask_lstm,
+    prop_ssad,
+    six_votes,
+    three_features,
+    tsn_and_c3d,
+)
 from untrimmed.systems.saving import system_name
 from untrimmed.systems.system import System
 
@@ -32,9 +41,34 @@ class Entry:
 
 SYSTEMS: tuple[Entry, ...] = (
     Entry(
+        system=three_features.ThreeFeatures,
+        published=three_features.ThreeFeaturesConfig(),
+        laptop=three_features.LAPTOP,
+    ),
+    Entry(
+        system=expert_windows.ExpertWindows,
+        published=expert_windows.ExpertWindowsConfig(),
+        laptop=expert_windows.LAPTOP,
+    ),
+    Entry(
+        system=six_votes.SixVotes,
+        published=six_votes.SixVotesConfig(),
+        laptop=six_votes.LAPTOP,
+    ),
+    Entry(
         system=tsn_and_c3d.TsnAndC3d,
         published=tsn_and_c3d.TsnAndC3dConfig(),
         laptop=tsn_and_c3d.LAPTOP,
+    ),
+    Entry(
+        system=frame_votes.FrameVotes,
+        published=frame_votes.FrameVotesConfig(),
+        laptop=frame_votes.LAPTOP,
+    ),
+    Entry(
+        system=multitask_lstm.MultitaskLstm,
+        published=multitask_lstm.MultitaskLstmConfig(),
+        laptop=multitask_lstm.LAPTOP,
     ),
     Entry(
         system=prop_ssad.PropSsad,
