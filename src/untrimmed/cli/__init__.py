@@ -14,6 +14,7 @@ COMMANDS = {
     "analyze": "classes, proposals, actions and captions of any video: JSON, subtitles and a page",
     "systems": "list the twenty-two systems of the challenge",
     "extract": "measure features of many videos into a store",
+    "codebook": "learn the words that trajectories are encoded with",
     "train": "fit a system on a data set",
     "predict": "let a trained system predict a data set, in the official file formats",
     "evaluate": "score a file of predictions with the official metrics",

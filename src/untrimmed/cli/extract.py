@@ -1,16 +1,15 @@
 """untrimmed extract VIDEO_OR_FOLDER... --store DIR --feature NAME: measure features of many videos into a store."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, make_dataclass, replace
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from untrimmed.cli.arguments import parse
-from untrimmed.cli.video_paths import find_videos
-from untrimmed.records import DataError, Video
+from untrimmed.cli.arguments import parse, peek
+from untrimmed.cli.video_paths import find_videos, known
+from untrimmed.records import DataError
 
 if TYPE_CHECKING:
     from untrimmed.features.extract import ExtractReport
@@ -30,14 +29,21 @@ class _Arguments:
     """Videos, and folders that are searched for videos."""
     store: Path = Path("store")
     """Folder of the store."""
-    feature: Literal["rgb", "flow", "backbone", "audio"] = "rgb"
-    """What to measure: small frames, optical flow, a net on frames or flow, log-mel patches of the sound."""
+    feature: Literal["rgb", "flow", "backbone", "audio", "trajectories"] = "rgb"
+    """What to measure: small frames, optical flow, a net on frames or flow, log-mel patches of the sound, Fisher
+    vectors of improved trajectories."""
     method: Literal["tvl1", "dis", "farneback"] = "tvl1"
     """How flow is measured (for flow, and for backbone on flow)."""
-    net: Literal["small", "small3d", "bninception", "c3d", "ltc", "resnet"] = "small"
+    net: Literal[
+        "small", "small3d", "besnet", "bninception", "c3d", "frame", "googlenet", "inflated", "ltc", "p3d", "resnet"
+    ] = "small"
     """Which net (for backbone); --options.net.* are its own options."""
     images: Literal["rgb", "flow"] = "rgb"
     """What the net looks at (for backbone)."""
+    codebook: Path | None = None
+    """File that untrimmed codebook wrote (for trajectories)."""
+    speed: Literal["published", "fast"] = "published"
+    """Whose trajectories: the published program's, or DIS flow and ORB key points, two to three times faster."""
     workers: int | None = None
     """Processes; by default one a core."""
     shard: str | None = None
@@ -59,8 +65,10 @@ def call(words: list[str]) -> int:
 
 def _class_for(words: list[str]) -> type[_Arguments]:
     """The arguments with the options of the feature that the words choose."""
-    chosen = {name: _peek(words, name) for name in ("feature", "method", "net", "images")}
-    feature = _feature(**chosen)
+    fields = _Arguments.__dataclass_fields__
+    names = ("feature", "method", "net", "images", "speed")
+    chosen = {name: peek(words, name, str(fields[name].default)) for name in names}
+    feature = _trajectories(words, chosen["speed"]) if chosen["feature"] == "trajectories" else _feature(**chosen)
     flat: Any = tyro.conf.AvoidSubcommands  # a union's options are those of the class chosen by the words
     arguments = make_dataclass(
         "Arguments",
@@ -73,18 +81,19 @@ def _class_for(words: list[str]) -> type[_Arguments]:
     return arguments
 
 
-def _peek(words: list[str], name: str) -> str:
-    """What the words say of one option; its default where they say nothing."""
-    value = str(_Arguments.__dataclass_fields__[name].default)
-    for first, second in zip(words, [*words[1:], ""], strict=True):
-        if first == f"--{name}":
-            value = second
-        elif first.startswith(f"--{name}="):
-            value = first.partition("=")[2]
-    return value
+def _trajectories(words: list[str], speed: str) -> "Feature":
+    from untrimmed.features.trajectories.config import FAST, Trajectories
+    from untrimmed.features.trajectories.encoded import TrajectoryFisher, descriptors_of
+
+    codebook = peek(words, "codebook", "")
+    if not codebook:
+        raise DataError("feature trajectories needs --codebook FILE; untrimmed codebook VIDEOS learns one")
+    path = Path(codebook)
+    trajectories = FAST if speed == "fast" else Trajectories()
+    return TrajectoryFisher(codebook=path, descriptors=descriptors_of(path), trajectories=trajectories)
 
 
-def _feature(feature: str, method: str, net: str, images: str) -> "Feature":
+def _feature(feature: str, method: str, net: str, images: str, speed: str) -> "Feature":
     """The chosen feature with its defaults; words that name nothing are left for the parser to refuse."""
     if feature == "audio":
         from untrimmed.features.audio import LogMel
@@ -112,10 +121,22 @@ def _flow(method: str) -> Any:
 
 def _backbone(net: str, pictures: Any) -> "Feature":
     from untrimmed.features.backbone import BackboneFeature, clip_frames
-    from untrimmed.nets.zoo import BnInception, C3d, Ltc, Resnet, Small3d, SmallNet
+    from untrimmed.nets import zoo
 
-    nets = {"small": SmallNet, "small3d": Small3d, "bninception": BnInception, "c3d": C3d, "ltc": Ltc, "resnet": Resnet}
-    config: Any = nets.get(net, SmallNet)()
+    nets = {
+        "small": zoo.SmallNet,
+        "small3d": zoo.Small3d,
+        "besnet": zoo.BesNet,
+        "bninception": zoo.BnInception,
+        "c3d": zoo.C3d,
+        "frame": zoo.FrameNet,
+        "googlenet": zoo.GoogLeNet,
+        "inflated": zoo.Inflated,
+        "ltc": zoo.Ltc,
+        "p3d": zoo.P3d,
+        "resnet": zoo.Resnet,
+    }
+    config: Any = nets.get(net, zoo.SmallNet)()
     frames = clip_frames(config) or (1 if pictures.channels == 3 else 5)
     return BackboneFeature(net=config, images=pictures, frames=frames, stride=frames)
 
@@ -135,7 +156,7 @@ def _run(arguments: Any) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("untrimmed.features.extract").setLevel(logging.ERROR)  # failures are in the table below
     feature = arguments.options
-    videos = _known(find_videos(arguments.videos))
+    videos = known(find_videos(arguments.videos))
     report = extract(
         [feature],
         videos,
@@ -160,22 +181,6 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if not (part.isdigit() and parts.isdigit()):
         raise DataError(f"shard must be i/n, e.g. 0/8, got {text!r}")
     return int(part), int(parts)
-
-
-def _known(found: dict[str, Path]) -> list[Video]:
-    """Records of the files with their durations; one second where a file does not tell."""
-    from untrimmed.features.extract import cores
-    from untrimmed.media.reader import probe
-
-    def record(item: tuple[str, Path]) -> Video:
-        video = Video(video_id=item[0], duration=1.0, path=item[1])
-        try:
-            return replace(video, duration=probe(item[1]).duration)
-        except DataError:  # the feature itself will say why, or can do without pictures
-            return video
-
-    with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(record, found.items()))
 
 
 def _summary(console: Any, feature: "Feature", report: "ExtractReport", store: "FeatureStore") -> None:

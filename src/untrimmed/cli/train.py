@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import tyro
 
-from untrimmed.cli.arguments import parse
+from untrimmed.cli.arguments import parse, peek
 from untrimmed.records import DataError
 
 
@@ -27,6 +27,13 @@ class _Arguments:
     """Whose defaults: the report's values, or the variant that trains on two cores."""
     videos: Path | None = None
     """Folder of the video files if they do not lie beside the annotations."""
+    c3d: Path | None = None
+    """HDF5 file of the organisers of ActivityNet to take C3D features from instead of measuring them; like the next
+    two for systems 01, 02, 04, 10 and 11."""
+    shuffle: Path | None = None
+    """The same for ImageNetShuffle features."""
+    mbh: Path | None = None
+    """The same for MBH Fisher vectors."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:1."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -50,7 +57,7 @@ def call(words: list[str]) -> int:
 
     number, rest = int(words[0]), words[1:]
     entry = entry_of(number)
-    config = entry.laptop if _size(rest) == "laptop" else entry.published
+    config = entry.laptop if peek(rest, "size", "published") == "laptop" else entry.published
     arguments_class = make_dataclass(
         "Arguments", [("config", type(config), field(default=config))], bases=(_Arguments,), frozen=True, kw_only=True
     )
@@ -58,21 +65,12 @@ def call(words: list[str]) -> int:
     return _run(parse(arguments_class, rest, command=f"train {number}"), entry)
 
 
-def _size(words: list[str]) -> str:
-    """Whose defaults hold, needed to know the options' defaults before they are parsed."""
-    for place, word in enumerate(words):
-        if word == "--size":
-            return words[place + 1] if place + 1 < len(words) else ""
-        if word.startswith("--size="):
-            return word.removeprefix("--size=")
-    return "published"
-
-
 def _run(arguments: Any, entry: Any) -> int:
     from rich.console import Console
     from rich.logging import RichHandler
 
     from untrimmed.data import open_dataset
+    from untrimmed.features.organisers import Kind, from_files
     from untrimmed.features.store import FeatureStore
     from untrimmed.train import Run
 
@@ -89,7 +87,9 @@ def _run(arguments: Any, entry: Any) -> int:
         seed=arguments.seed,
         progress=console.is_terminal,
     )
-    system = entry.system(arguments.config)
+    files: dict[Kind, Path | None] = {"c3d": arguments.c3d, "shuffle": arguments.shuffle, "mbh": arguments.mbh}
+    given = {kind: path for kind, path in files.items() if path is not None}
+    system = entry.system(from_files(arguments.config, given))
     system.fit(dataset, store=FeatureStore(arguments.store), run=run)
     system.save(arguments.output)
     console.print(f"system {entry.number:02d} fitted on {dataset.name} ({len(dataset.annotations)} videos) and saved")

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from untrimmed.data.video_files import ENDINGS
-from untrimmed.records import DataError
+from untrimmed.records import DataError, Video
 
 
 def find_videos(paths: Sequence[Path]) -> dict[str, Path]:
@@ -37,6 +39,22 @@ def find_videos(paths: Sequence[Path]) -> dict[str, Path]:
             raise DataError(f"video_id {video_id} must belong to one file, got {found[video_id]} and {path}")
         found[video_id] = path
     return found
+
+
+def known(found: dict[str, Path]) -> list[Video]:
+    """Records of the files with their durations; one second where a file does not tell."""
+    from untrimmed.features.extract import cores
+    from untrimmed.media.reader import probe
+
+    def record(item: tuple[str, Path]) -> Video:
+        video = Video(video_id=item[0], duration=1.0, path=item[1])
+        try:
+            return replace(video, duration=probe(item[1]).duration)
+        except DataError:  # the feature itself will say why, or can do without pictures
+            return video
+
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(record, found.items()))
 
 
 def _video_id(name: str) -> str:
