@@ -94,6 +94,8 @@ def document(tables: Sequence[Sequence[Row]], *, title: str, findings: Sequence[
     titles |= {"T4": "localization", "T5": "dense captions (rules 2018-05)"}
     for task, name in titles.items():
         same = [rows for rows in zip(*tables, strict=True) if rows[0].task == task]
+        if not same:
+            continue
         names = list(dict.fromkeys(name for rows in same for name in rows[0].figures))
         lines += ["", f"### {task} {name}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         lines += [_line(rows, names) for rows in same]

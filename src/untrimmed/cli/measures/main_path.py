@@ -10,7 +10,7 @@ import numpy as np
 from untrimmed.cli.findings import Finding
 from untrimmed.cli.measures import rows
 from untrimmed.cli.workshop import Row, Workshop
-from untrimmed.records import Annotation, Caption, Dataset, Prediction, Proposal
+from untrimmed.records import Annotation, Caption, Dataset, Prediction
 
 if TYPE_CHECKING:
     from untrimmed.systems.context_captions import ContextCaptions, ContextCaptionsConfig
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = "Systems 06, 19 and 22"
 RANDOM_SEED = 0
-"""Of the uniform random proposals."""
-EVEN_LEVELS = 13
-"""1 + 2 + ... + 13 = 91 even segments, the most that stay within 100 proposals a video."""
+"""Of the random training sentences."""
 
 
 def measured(shop: Workshop) -> list[Row]:
@@ -74,20 +72,8 @@ def proposals_and_detections(
     shop: Workshop, system: "PropSsad", dataset: Dataset, *, counts: Sequence[int] = (1, 5, 10, 25, 100)
 ) -> Iterator[Row]:
     """T3 and T4: floors, the system with and without refinement, detections by number, the ceiling."""
-    from untrimmed.propose.windows import uniform_random
-    from untrimmed.timeline import even_segments
-
     part = dataset.subset("testing")
-    rng = np.random.default_rng(RANDOM_SEED)
-    chance, even, whole = {}, {}, {}
-    for video in part.videos:
-        segments, scores = uniform_random(video.duration, 100, rng=rng)
-        chance[video.video_id] = rows.as_proposals(segments, scores)
-        parts = even_segments(video.duration, EVEN_LEVELS)
-        even[video.video_id] = rows.as_proposals(parts, 1.0 - np.arange(len(parts)) / len(parts))
-        whole[video.video_id] = (Proposal((0.0, video.duration), 1.0),)
-    yield rows.proposed("uniform random", dataset, rows.proposing(part.videos, chance))
-    yield rows.proposed(f"even segments, {EVEN_LEVELS} levels", dataset, rows.proposing(part.videos, even))
+    yield from rows.proposal_floors(dataset)
     found = list(system.predict(part.videos, store=shop.store))
     plain_system = copy(system)
     plain_system.config = replace(system.config, refine_tiou=None)
@@ -95,17 +81,13 @@ def proposals_and_detections(
     yield rows.proposed("19 Prop-SSAD alone", dataset, unrefined)
     yield rows.proposed("19 refined by TAG", dataset, found)
     classes = {said.video.video_id: said.classes for said in found}
-    truth = {
-        annotation.video.video_id: tuple(Proposal(item.segment, 1.0) for item in annotation.instances)
-        for annotation in part.annotations
-    }
-    yield rows.localized("whole video", dataset, rows.stamped(part.videos, whole, classes))
+    yield rows.localized("whole video", dataset, rows.stamped(part.videos, rows.whole_videos(part), classes))
     for count in counts:
         cut = {said.video.video_id: (said.proposals or ())[:count] for said in found}
         yield rows.localized(f"19, best {count} proposals", dataset, rows.stamped(part.videos, cut, classes))
     plain = {said.video.video_id: said.proposals or () for said in unrefined}
     yield rows.localized("19, best 100, unrefined", dataset, rows.stamped(part.videos, plain, classes))
-    yield rows.localized("ceiling: perfect proposals", dataset, rows.stamped(part.videos, truth, classes))
+    yield rows.localized("ceiling: perfect proposals", dataset, rows.stamped(part.videos, rows.perfect(part), classes))
 
 
 def captions(

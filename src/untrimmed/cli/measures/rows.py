@@ -1,6 +1,6 @@
 """Rows of figures of predictions, by the official metrics, and the floors that stand beside systems."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,11 @@ from untrimmed.cli.workshop import Row, Workshop
 from untrimmed.columns import ground_truth_of, predictions_of, references_of, sentences_of
 from untrimmed.features.feature import ImageSequence
 from untrimmed.records import ClassScores, Dataset, Prediction, Proposal, Task, Video
+
+RANDOM_SEED = 0
+"""Of the uniform random proposals."""
+EVEN_LEVELS = 13
+"""1 + 2 + ... + 13 = 91 even segments, the most that stay within 100 proposals a video."""
 
 
 def classified(code: str, name: str, dataset: Dataset, predictions: Sequence[Prediction]) -> Row:
@@ -61,6 +66,36 @@ def _picture(shop: Workshop, images: Any, video: Video) -> np.ndarray:
     frames = sequence.frames(np.arange(0, len(sequence), max(1, len(sequence) // 24))).astype(np.float64)
     coarse = frames[:, ::8, ::8]
     return np.concatenate([coarse.mean(axis=0).ravel(), coarse.std(axis=0).ravel()])
+
+
+def proposal_floors(dataset: Dataset) -> Iterator[Row]:
+    """T3: what looks at nothing but the clock."""
+    from untrimmed.propose.windows import uniform_random
+    from untrimmed.timeline import even_segments
+
+    part = dataset.subset("testing")
+    rng = np.random.default_rng(RANDOM_SEED)
+    chance, even = {}, {}
+    for video in part.videos:
+        segments, scores = uniform_random(video.duration, 100, rng=rng)
+        chance[video.video_id] = as_proposals(segments, scores)
+        parts = even_segments(video.duration, EVEN_LEVELS)
+        even[video.video_id] = as_proposals(parts, 1.0 - np.arange(len(parts)) / len(parts))
+    yield proposed("uniform random", dataset, proposing(part.videos, chance))
+    yield proposed(f"even segments, {EVEN_LEVELS} levels", dataset, proposing(part.videos, even))
+
+
+def whole_videos(part: Dataset) -> dict[str, tuple[Proposal, ...]]:
+    """One proposal a video: all of it."""
+    return {video.video_id: (Proposal((0.0, video.duration), 1.0),) for video in part.videos}
+
+
+def perfect(part: Dataset) -> dict[str, tuple[Proposal, ...]]:
+    """The annotated segments: the ceiling of what proposals can give."""
+    return {
+        annotation.video.video_id: tuple(Proposal(item.segment, 1.0) for item in annotation.instances)
+        for annotation in part.annotations
+    }
 
 
 def as_proposals(segments: np.ndarray, scores: np.ndarray) -> tuple[Proposal, ...]:
