@@ -21,29 +21,18 @@ Choices:
       ranks all classes by it.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float
 
 from untrimmed.classify.linear import LinearConfig
 from untrimmed.features import organisers
-from untrimmed.features.feature import Feature
-from untrimmed.features.store import FeatureStore
-from untrimmed.features.vector_classifiers import (
-    VectorClassifier,
-    VectorClassifiers,
-    fit_vector_classifiers,
-    restore_vector_classifiers,
-)
+from untrimmed.features.vector_classifiers import VectorClassifier
 from untrimmed.features.vectors import VideoVector
 from untrimmed.fuse.votes import majority
-from untrimmed.records import ClassScores, Dataset, NotTrained, Prediction, Task, Video
-from untrimmed.systems.saving import labels_of, load_system, save_system
-from untrimmed.systems.system import System
-from untrimmed.train import Run
+from untrimmed.systems.voting import VotingSystem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,56 +62,15 @@ class SixVotesConfig:
         }
 
 
-class SixVotes(System[SixVotesConfig]):
+class SixVotes(VotingSystem[SixVotesConfig]):
     """System 04."""
 
     number: ClassVar[int] = 4
-    tasks: ClassVar[frozenset[Task]] = frozenset({Task.CLASSIFICATION})
+    config_class = SixVotesConfig
 
-    _labels: tuple[str, ...]
-    _voters: VectorClassifiers | None = None
-
-    def features(self) -> tuple[Feature, ...]:
-        """Those of the three features that are measured; a file of the organisers' is none."""
-        return self._trained().features
-
-    def fit(self, dataset: Dataset, *, store: FeatureStore, run: Run) -> None:
-        """Train two classifiers on each feature of the training videos."""
-        self._voters = fit_vector_classifiers(self.config.classifiers, dataset, store=store, run=run)
-        self._labels = dataset.labels
-
-    def predict(self, videos: Sequence[Video], *, store: FeatureStore) -> Iterator[Prediction]:
-        """Class scores in [0, 1] that rank every class; by the number of votes."""
-        voters = self._trained()
-        for video in voters.ready(videos, store=store):
-            scores = majority(voters.scores([video], store=store))[0]
-            yield Prediction(video=video, classes=ClassScores(dict(zip(self._labels, scores.tolist(), strict=True))))
-
-    def voters(self, videos: Sequence[Video], *, store: FeatureStore) -> dict[str, np.ndarray]:
-        """What each voter says of videos whose features are in the store: (videos, classes) by name."""
-        return dict(zip(self.config.classifiers, self._trained().scores(videos, store=store), strict=True))
-
-    def save(self, folder: Path) -> None:
-        """Configuration, labels, and what every voter has learnt."""
-        tables = self._trained().tables()
-        extra = {"labels": list(self._labels)}
-        save_system(folder, system=type(self).__name__, config=self.config, tensors=tables, extra=extra)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The system that save wrote."""
-        config, extra, tables = load_system(folder, system=cls.__name__, config_class=SixVotesConfig)
-        system = cls(config)
-        system._labels = labels_of(extra, where=folder / "config.json")
-        system._voters = restore_vector_classifiers(
-            config.classifiers, tables, folder=folder, classes=len(system._labels)
-        )
-        return system
-
-    def _trained(self) -> VectorClassifiers:
-        if self._voters is None:
-            raise NotTrained("system 04 (six votes) must be fitted or loaded first")
-        return self._voters
+    def vote(self, scores: Float[np.ndarray, "voters videos classes"]) -> Float[np.ndarray, "videos classes"]:
+        """The class that most of the six put first."""
+        return majority(scores)
 
 
 LAPTOP = SixVotesConfig(

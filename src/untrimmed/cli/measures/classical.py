@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from untrimmed.systems.expert_windows import ExpertWindows
     from untrimmed.systems.frame_votes import FrameVotes
     from untrimmed.systems.multitask_lstm import MultitaskLstm, MultitaskLstmConfig
-    from untrimmed.systems.six_votes import SixVotes
-    from untrimmed.systems.three_features import ThreeFeatures
+    from untrimmed.systems.voting import VotingSystem
 
 TITLE = "Systems 01, 02, 04, 10 and 11"
 
@@ -87,7 +86,7 @@ def floors(dataset: Dataset) -> Iterator[Row]:
     yield from rows.proposal_floors(dataset)
 
 
-def voters(shop: Workshop, system: "ThreeFeatures | SixVotes", dataset: Dataset) -> Iterator[Row]:
+def voters(shop: Workshop, system: "VotingSystem[Any]", dataset: Dataset) -> Iterator[Row]:
     """T1: every voter of system 01 or 04, and the vote."""
     part, code = dataset.subset("testing"), f"{system.number:02d}"
     said = list(system.predict(part.videos, store=shop.store))
