@@ -179,6 +179,13 @@ def test_the_list_of_systems(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(rows) == 22
     assert call(["systems", "--inputs"]) == 0
     assert "8 of 22 are built" in capsys.readouterr().out
+    assert call(["systems", "1"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("01: three features")
+    for part in ("Source:", "Recipe:", "Published:", "Finding:", "Choices:"):
+        assert part in text
+    assert call(["systems", "5"]) == 2
+    assert "system 05 is not built" in capsys.readouterr().err
 
 
 def test_help_is_fast() -> None:

@@ -1,14 +1,21 @@
-"""untrimmed systems: list the twenty-two systems of the challenge."""
+"""untrimmed systems: list the twenty-two systems of the challenge, or describe one."""
 
+import inspect
 import json
+import sys
 from dataclasses import dataclass
+
+import tyro
 
 from untrimmed.cli.arguments import parse
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """List the twenty-two systems: tasks, published figures, and whether they are built."""
+    """List the twenty-two systems: tasks, published figures, and whether they are built; or describe one."""
+
+    number: tyro.conf.Positional[int | None] = None
+    """Of a built system: print its source, recipe, published figures, finding and choices."""
 
     inputs: bool = False
     """Show what each system looks at, too."""
@@ -19,9 +26,12 @@ class Arguments:
 def call(words: list[str]) -> int:
     """Run the command; see Arguments."""
     arguments = parse(Arguments, words, command="systems")
-    from untrimmed.systems.catalogue import SYSTEMS
+    from untrimmed.systems.catalogue import SYSTEMS, entry_of
     from untrimmed.systems.reports import REPORTS
 
+    if arguments.number is not None:
+        print(inspect.getdoc(sys.modules[entry_of(arguments.number).system.__module__]))
+        return 0
     built = {entry.number: entry.system.__name__ for entry in SYSTEMS}
     if arguments.json:
         rows = [
