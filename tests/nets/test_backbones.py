@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -21,7 +20,7 @@ from untrimmed.nets.backbone import (
     without_weights,
 )
 from untrimmed.nets.bn_inception import BLOCKS, BnInception
-from untrimmed.nets.zoo import AnyNet, C3d, GoogLeNet, Ltc, Resnet, Small3d, SmallNet
+from untrimmed.nets.zoo import AnyNet, C3d, Ltc, Resnet, Small3d, SmallNet
 from untrimmed.records import DataError, MissingExtra
 
 # small enough for a test: configuration, channels, positions of its input
@@ -33,8 +32,6 @@ CASES: list[tuple[AnyNet, int, tuple[int, ...]]] = [
     (Ltc(width=4, hidden=16, input_size=(20, 24), frames=20, pool="flat"), 2, (20, 20, 24)),
     (Resnet(depth=18, input_size=(64, 64)), 3, (64, 64)),
     (Resnet(depth=18, input_size=(64, 64)), 10, (64, 64)),
-    (GoogLeNet(input_size=(64, 64)), 3, (64, 64)),
-    (GoogLeNet(input_size=(64, 64)), 10, (64, 64)),
     (SmallNet(width=8), 3, (56, 56)),
     (SmallNet(width=8, input_size=(40, 40)), 10, (40, 40)),
     (Small3d(width=4, frames=8, input_size=(40, 40)), 2, (8, 40, 40)),
@@ -68,7 +65,6 @@ def test_parameters_of_torchvision() -> None:
     with torch.device("meta"):
         assert count(Resnet(depth=50).build(classes=1000, channels=3)) == 25_557_032
         assert count(Resnet(depth=200).build(classes=1000, channels=3)) == 64_673_832
-        assert count(GoogLeNet().build(classes=1000, channels=3)) == 6_624_904
 
 
 def test_widths_of_the_inception_blocks() -> None:
@@ -192,16 +188,6 @@ def test_pretrained_weights_fit_another_input_and_other_classes(tmp_path: Path) 
     path.unlink()
     torch.save(resnet._trunk(18, None).state_dict(), tmp_path / "resnet18.pth")
     assert Resnet(depth=18, weights=tmp_path / "resnet18.pth").build(classes=3, channels=10).channels == 10
-
-
-def test_googlenet_takes_torchvisions_file_without_its_side_classifiers(tmp_path: Path) -> None:
-    whole = torchvision.models.googlenet(weights=None, aux_logits=True, init_weights=False)
-    torch.save(whole.state_dict(), tmp_path / "googlenet.pth")
-    net = GoogLeNet(weights=tmp_path / "googlenet.pth").build(classes=3, channels=10)
-    own = net.state_dict()
-    assert torch.equal(own["trunk.inception5b.branch4.1.conv.weight"], whole.inception5b.branch4[1].conv.weight)
-    assert torch.equal(own["trunk.conv1.conv.weight"], cross_modality(whole.conv1.conv.weight.detach(), 10))
-    assert not any("aux" in name for name in own)
 
 
 @pytest.mark.parametrize("pool", ["max"])

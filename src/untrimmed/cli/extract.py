@@ -34,9 +34,9 @@ class _Arguments:
     vectors of improved trajectories."""
     method: Literal["tvl1", "dis", "farneback"] = "tvl1"
     """How flow is measured (for flow, and for backbone on flow)."""
-    net: Literal[
-        "small", "small3d", "besnet", "bninception", "c3d", "frame", "googlenet", "inflated", "ltc", "p3d", "resnet"
-    ] = "small"
+    net: Literal["small", "small3d", "besnet", "bninception", "c3d", "frame", "inflated", "ltc", "p3d", "resnet"] = (
+        "small"
+    )
     """Which net (for backbone); --options.net.* are its own options."""
     images: Literal["rgb", "flow"] = "rgb"
     """What the net looks at (for backbone)."""
@@ -130,7 +130,6 @@ def _backbone(net: str, pictures: Any) -> "Feature":
         "bninception": zoo.BnInception,
         "c3d": zoo.C3d,
         "frame": zoo.FrameNet,
-        "googlenet": zoo.GoogLeNet,
         "inflated": zoo.Inflated,
         "ltc": zoo.Ltc,
         "p3d": zoo.P3d,

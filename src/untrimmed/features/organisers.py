@@ -23,7 +23,7 @@ from untrimmed.features.tables import FeatureTable
 from untrimmed.features.trajectories.config import Trajectories
 from untrimmed.features.trajectories.learning import TrajectoryEncoding
 from untrimmed.nets.c3d import C3d
-from untrimmed.nets.googlenet import GoogLeNet
+from untrimmed.nets.frame_nets import FrameNet
 from untrimmed.nets.small import Small3d, SmallNet
 from untrimmed.nets.zoo import AnyNet
 from untrimmed.records import DataError
@@ -60,7 +60,8 @@ def c3d(images: RgbImages | None = None, *, stride: int = 8) -> SequenceSource:
 C3D = c3d()
 """A row of 16 frames every 8."""
 
-SHUFFLE = SequenceSource(rows=_given(GoogLeNet(), RgbImages(size=(256, 340), per_second=2), frames=1, stride=1))
+_GOOGLENET = FrameNet(net="inception_v1", input_size=(224, 224), dropout=0.4)
+SHUFFLE = SequenceSource(rows=_given(_GOOGLENET, RgbImages(size=(256, 340), per_second=2), frames=1, stride=1))
 """ImageNetShuffle: pool5 of GoogLeNet on two frames a second, 1,024 numbers. Its net has learnt 12,988 classes of
 ImageNet and is not tuned: name the file in `weights`."""
 

@@ -1,12 +1,27 @@
 """All nets that a stream or a feature may be built on, as one type for configurations."""
 
+from untrimmed.nets.besnet import BesNet
 from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.c3d import C3d, Ltc
-from untrimmed.nets.googlenet import GoogLeNet
+from untrimmed.nets.frame_nets import FrameNet
+from untrimmed.nets.inflated import Inflated
+from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
 
-AnyNet = BnInception | C3d | GoogLeNet | Ltc | Resnet | SmallNet | Small3d
+AnyNet = BesNet | BnInception | C3d | FrameNet | Inflated | Ltc | P3d | Resnet | SmallNet | Small3d
 """A configuration field of this type can hold, write and read any of them."""
 
-__all__ = ["AnyNet", "BnInception", "C3d", "GoogLeNet", "Ltc", "Resnet", "Small3d", "SmallNet"]
+__all__ = [
+    "AnyNet",
+    "BesNet",
+    "BnInception",
+    "C3d",
+    "FrameNet",
+    "Inflated",
+    "Ltc",
+    "P3d",
+    "Resnet",
+    "Small3d",
+    "SmallNet",
+]
