@@ -137,7 +137,7 @@ def captions(tmp_path: Path) -> tuple[Path, Path]:
     return write(tmp_path / "val_1.json", references), write(tmp_path / "said.json", said)
 
 
-def test_captions_without_java(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_captions_without_meteor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, said = captions(tmp_path)
     output = tmp_path / "figures.json"
     words = ["--ground-truth", truth, truth, "--predictions", said, "--no-meteor", "--floors", "--bootstrap", 10]
@@ -150,6 +150,18 @@ def test_captions_without_java(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert figures["Recall"] == [1.0, 1.0, 1.0, pytest.approx(7 / 8)]
     assert set(figures["floors"]) == {"constant sentence", "the same, even segments", "random sentence"}
     assert "rules:2019-06" in capsys.readouterr().out
+
+
+def test_meteor_is_the_same_from_python_and_from_its_own_program(tmp_path: Path) -> None:
+    truth, said = captions(tmp_path)
+    found = {}
+    for backend in ("python", "java"):
+        output = tmp_path / f"{backend}.json"
+        words = ["--ground-truth", truth, truth, "--predictions", said, "--output", output]
+        assert run("captioning", *words, "--meteor-backend", backend) == 0
+        found[backend] = json.loads(output.read_text())["METEOR"]
+    assert found["python"] == pytest.approx(found["java"], abs=1e-12)
+    assert 0 < found["python"][3] < found["python"][0] < 1
 
 
 def test_a_reference_case_through_the_command(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ class Arguments:
     diagnose: bool = False
     """Localization: kinds of errors and what they cost, which instances are missed."""
     meteor: bool = True
-    """Captioning: METEOR, which needs Java and takes a while; without it there is no SODA and no paragraph score."""
+    """Captioning: METEOR; without it there is no SODA and no paragraph score."""
+    meteor_backend: Literal["python", "java"] = "python"
+    """Captioning: METEOR in Python, or its own Java program, which gives the same figures and takes longer."""
     soda: bool = False
     """Captioning: SODA a to d as well."""
     soda_order: Literal["released", "natural"] = "released"

@@ -10,7 +10,7 @@ from untrimmed.cli.evaluate import Arguments
 from untrimmed.cli.scoring import Part, Watch, number, read_blocked
 from untrimmed.columns import Sentences
 from untrimmed.evaluate import captioning, floors, paragraphs, soda, uncertainty
-from untrimmed.evaluate.text import java
+from untrimmed.evaluate.text import backends
 from untrimmed.evaluate.text.meteor import Meteor
 from untrimmed.records import DataError
 from untrimmed.report.score_table import ScoreTable
@@ -30,7 +30,7 @@ def scorer(arguments: Arguments, watch: Watch) -> Callable[[Path], Part]:
     blocked = set(read_blocked(arguments.blocked))
     references = tuple(_without(one, blocked) for one in _references(arguments))
     pool = [sentence for one in _training(arguments) for sentence in one.sentences]
-    scored = java.shared(progress=watch("METEOR")) if arguments.meteor else None
+    scored = backends.shared(arguments.meteor_backend, progress=watch("METEOR")) if arguments.meteor else None
 
     def one(path: Path) -> Part:
         return _score(arguments, references, _without(read_captions(path), blocked), scored, pool)

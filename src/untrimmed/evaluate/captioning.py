@@ -101,13 +101,13 @@ def evaluate(
         tious: thresholds in (0, 1].
         max_captions: how many captions of a video count, the first in the file.
         scorers: which of Bleu, METEOR, ROUGE_L, CIDEr to compute; recall and precision always come.
-        scored: the METEOR to ask; None takes the Java program. Equal pairs are asked once, also over several calls.
+        scored: the METEOR to ask; None takes the one in Python. Equal pairs are asked once, also over several calls.
         dataset: its name in the signature; None takes the names of the references.
         subset: its name in the signature.
 
     Raises:
         DataError: when there is no reference, a threshold is out of range, or a name is unknown.
-        MissingExtra: when METEOR is wanted and its program cannot run.
+        MissingExtra: when METEOR is wanted and its tables are not installed.
     """
     chosen = find_rules(rules)
     odd = [name for name in scorers if name not in SCORERS]
@@ -244,9 +244,9 @@ def _cider(
 
 def _meteor(texts: _Texts, items: Items, scored: meteor.Meteor | None) -> Int64[np.ndarray, "items 23"]:
     if scored is None:
-        from untrimmed.evaluate.text import java
+        from untrimmed.evaluate.text import backends
 
-        scored = java.shared()
+        scored = backends.shared()
     words = [" ".join(tokens) for tokens in texts.tokens]
     pairs = zip(items.hypothesis.tolist(), items.reference.tolist(), strict=True)
     return scored.statistics([(words[hypothesis], words[reference]) for hypothesis, reference in pairs])

@@ -60,13 +60,13 @@ def evaluate(
     Args:
         references: one for each reference file.
         predictions: the captions.
-        scored: the METEOR to ask; None takes the Java program.
+        scored: the METEOR to ask; None takes the one in Python.
         dataset: its name in the signature; None takes the names of the references.
         subset: its name in the signature.
 
     Raises:
         DataError: when no video has both a caption and a reference.
-        MissingExtra: when METEOR's program cannot run.
+        MissingExtra: when METEOR's tables are not installed.
     """
     said, given = joined(predictions), [joined(one) for one in references]
     wanted = list(dict.fromkeys(video_id for one in given for video_id in one))
@@ -74,9 +74,9 @@ def evaluate(
     if not known:
         raise DataError("paragraphs need a video with both captions and references, got none")
     if scored is None:
-        from untrimmed.evaluate.text import java
+        from untrimmed.evaluate.text import backends
 
-        scored = java.shared()
+        scored = backends.shared()
     owners = [(place, one[video_id]) for place, video_id in enumerate(known) for one in given if video_id in one]
     tokens = tokenize([*(said[video_id] for video_id in known), *(text for _, text in owners)])
     items = Items(

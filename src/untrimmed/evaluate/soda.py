@@ -103,20 +103,20 @@ def evaluate(
         order: "released" scores the reference against the prediction, as the published figures do; "natural" the
             prediction against the reference, as the paper defines.
         tious: the thresholds of SODA_a.
-        scored: the METEOR to ask; None takes the Java program.
+        scored: the METEOR to ask; None takes the one in Python.
         dataset: its name in the signature; None takes the names of the references.
         subset: its name in the signature.
 
     Raises:
         DataError: when there is no reference sentence.
-        MissingExtra: when METEOR's program cannot run.
+        MissingExtra: when METEOR's tables are not installed.
     """
     if not any(len(one) for one in references):
         raise DataError("SODA needs at least one reference sentence, got none")
     if scored is None:
-        from untrimmed.evaluate.text import java
+        from untrimmed.evaluate.text import backends
 
-        scored = java.shared()
+        scored = backends.shared()
     said, given = _by_video(predictions), [_by_video(one) for one in references]
     known = tuple(video_id for video_id in dict.fromkeys(key for one in given for key in one) if video_id in said)
     lists = 2 * len(given) + 1

@@ -1,8 +1,7 @@
 """Published figures of published captions, to the last digit that was printed.
 
-METEOR times 100. The whole takes a minute or two of Java. The figures were computed with the Java tokenizer over whole
-files, where the last abbreviation of one sentence depends on the next one; ours looks at each sentence alone, which
-moves one sentence and the sixth digit.
+METEOR times 100. The figures were computed with the Java tokenizer over whole files, where the last abbreviation of one
+sentence depends on the next one; ours looks at each sentence alone, which moves one sentence and the sixth digit.
 """
 
 from functools import cache
@@ -16,7 +15,7 @@ from untrimmed.columns import Sentences
 from untrimmed.data import captions, raw, submissions
 from untrimmed.evaluate import captioning, floors, soda
 from untrimmed.evaluate.dense_pairs import RULES
-from untrimmed.evaluate.text import java, meteor
+from untrimmed.evaluate.text import backends, meteor
 from untrimmed.evaluate.tokens import tokenize
 
 pytestmark = pytest.mark.slow
@@ -98,7 +97,7 @@ def test_own_segments_only(name: str, aggregate: float, mean: float, truth: Sent
     texts = [(text, own[predictions.video_ids[video], start, end].pop(0)) for video, (start, end), text in rows]
     first, second = tokenize([one for one, _ in texts]), tokenize([other for _, other in texts])
     pairs = [(" ".join(one), " ".join(other)) for one, other in zip(first, second, strict=True)]
-    statistics = java.shared().statistics(pairs)
+    statistics = backends.shared().statistics(pairs)
     assert 100 * meteor.scores(statistics).mean() == pytest.approx(mean, abs=2e-5)
     total = meteor.summands(statistics).sum(axis=0, keepdims=True)
     assert 100 * meteor.scores(total)[0] == pytest.approx(aggregate, abs=2e-5)

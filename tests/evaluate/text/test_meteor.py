@@ -1,4 +1,4 @@
-"""The Java program as a backend: what it says, what it survives, and what the messages are."""
+"""METEOR's figures, and the Java program as a backend: what it survives, and what the messages are."""
 
 import importlib.util
 import multiprocessing
@@ -10,12 +10,16 @@ from multiprocessing.connection import Connection
 import numpy as np
 import pytest
 
-from untrimmed.evaluate.text import java, meteor
+from untrimmed.evaluate.text import backends, java, meteor
 from untrimmed.records import MissingExtra
 
 
-def test_figures_that_others_have_printed() -> None:
-    scored = java.shared()
+@pytest.fixture(params=["python", "java"])
+def scored(request: pytest.FixtureRequest) -> meteor.Meteor:
+    return backends.shared(request.param)
+
+
+def test_figures_that_others_have_printed(scored: meteor.Meteor) -> None:
     assert scored.score("the cat was sat on the mat", ["the cat sat on the mat"]) == pytest.approx(
         0.5119556177223324, abs=1e-15
     )
@@ -26,8 +30,7 @@ def test_figures_that_others_have_printed() -> None:
     assert scored.score(*[guide[0], [guide[1]]]) == pytest.approx(0.44736, abs=2e-5)
 
 
-def test_awkward_sentences_do_not_shift_the_answers() -> None:
-    scored = java.shared()
+def test_awkward_sentences_do_not_shift_the_answers(scored: meteor.Meteor) -> None:
     odd = [
         ("a man runs", ""),
         ("", "a man runs"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_folder import shared
-from untrimmed.evaluate.text import bleu, cider, java, meteor, rouge
+from untrimmed.evaluate.text import backends, bleu, cider, meteor, rouge
 from untrimmed.evaluate.text.items import Items
 from untrimmed.evaluate.text.ngrams import NGrams, find
 
@@ -74,13 +74,14 @@ def test_meteor_formula_equals_the_record(recorded: tuple[list[str], list[list[s
     assert corpus == pytest.approx(recorded[2]["meteor_aggregate"], abs=1e-9)
 
 
-def test_the_java_program_gives_the_recorded_statistics(
-    recorded: tuple[list[str], list[list[str]], dict[str, Any]],
+@pytest.mark.parametrize("backend", ["python", "java"])
+def test_both_backends_give_the_recorded_statistics(
+    backend: backends.Name, recorded: tuple[list[str], list[list[str]], dict[str, Any]]
 ) -> None:
     hypotheses, references, expected = recorded
     _, items = table_of(hypotheses, references)
     pairs = [(hypothesis, text) for hypothesis, own in zip(hypotheses, references, strict=True) for text in own]
-    best = meteor.best(java.shared().statistics(pairs), items)
+    best = meteor.best(backends.shared(backend).statistics(pairs), items)
     np.testing.assert_array_equal(best, expected["meteor_stats"])
 
 

@@ -138,10 +138,10 @@ def localized(name: str, dataset: Dataset, predictions: Sequence[Prediction]) ->
 
 def captioned(name: str, dataset: Dataset, predictions: Sequence[Prediction]) -> Row:
     from untrimmed.evaluate import captioning
-    from untrimmed.evaluate.text import java
+    from untrimmed.evaluate.text import backends
 
     result = captioning.evaluate(
-        references_of(dataset, "testing"), sentences_of(predictions), rules="2018-05", scored=java.shared()
+        references_of(dataset, "testing"), sentences_of(predictions), rules="2018-05", scored=backends.shared()
     )
     chosen = {
         name: 100 * result.average(name) for name in ("METEOR", "Bleu_4", "ROUGE_L", "CIDEr", "Recall", "Precision")

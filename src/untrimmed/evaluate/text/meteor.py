@@ -1,7 +1,8 @@
 """METEOR 1.5 (English, "rank" parameters): from 23 statistics of a pair to the score of a pair or a corpus.
 
-Where the statistics come from is the backend's business (java.py). Everything above them is here: a pair is scored
-once however often it occurs, and a corpus score is the same formula on summed statistics.
+Where the statistics come from is the backend's business (meteor_python.py, or java.py to compare with). Everything
+above them is here: a pair is scored once however often it occurs, and a corpus score is the same formula on summed
+statistics.
 
     P, R = weighted matches / weighted length, F = 1 / (0.15 / P + 0.85 / R)
     score = F * (1 - 0.6 * (chunks / mean matched words)^0.2)
@@ -26,6 +27,9 @@ words of hypothesis and reference, matched function words of both; chunks; match
 Statistics = Int64[np.ndarray, "pairs 23"]
 Backend = Callable[[Sequence[tuple[str, str]]], Statistics]
 """From (hypothesis, reference) pairs, tokens joined by blanks, to their statistics."""
+
+Progress = Callable[[int, int], None]
+"""Called now and then with how many pairs are done and how many there are."""
 
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 STAGES = np.array([1.0, 0.6, 0.8, 0.6])
