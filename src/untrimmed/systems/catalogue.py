@@ -50,31 +50,15 @@ SYSTEMS: tuple[Entry, ...] = (
         published=expert_windows.ExpertWindowsConfig(),
         laptop=expert_windows.LAPTOP,
     ),
-    Entry(
-        system=six_votes.SixVotes,
-        published=six_votes.SixVotesConfig(),
-        laptop=six_votes.LAPTOP,
-    ),
-    Entry(
-        system=tsn_and_c3d.TsnAndC3d,
-        published=tsn_and_c3d.TsnAndC3dConfig(),
-        laptop=tsn_and_c3d.LAPTOP,
-    ),
-    Entry(
-        system=frame_votes.FrameVotes,
-        published=frame_votes.FrameVotesConfig(),
-        laptop=frame_votes.LAPTOP,
-    ),
+    Entry(system=six_votes.SixVotes, published=six_votes.SixVotesConfig(), laptop=six_votes.LAPTOP),
+    Entry(system=tsn_and_c3d.TsnAndC3d, published=tsn_and_c3d.TsnAndC3dConfig(), laptop=tsn_and_c3d.LAPTOP),
+    Entry(system=frame_votes.FrameVotes, published=frame_votes.FrameVotesConfig(), laptop=frame_votes.LAPTOP),
     Entry(
         system=multitask_lstm.MultitaskLstm,
         published=multitask_lstm.MultitaskLstmConfig(),
         laptop=multitask_lstm.LAPTOP,
     ),
-    Entry(
-        system=prop_ssad.PropSsad,
-        published=prop_ssad.PropSsadConfig(),
-        laptop=prop_ssad.LAPTOP,
-    ),
+    Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(
         system=context_captions.ContextCaptions,
         published=context_captions.ContextCaptionsConfig(),
