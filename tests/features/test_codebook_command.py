@@ -42,5 +42,7 @@ def test_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert wanted in capsys.readouterr().err
     assert call([*words, "--codebook", str(tmp_path / "none")]) == 2
     assert "none is not there; learn one or put the safetensors file there" in capsys.readouterr().err
+    assert call(["codebook"]) == 2
+    assert "codebook needs videos or folders, got none" in capsys.readouterr().err
     with pytest.raises(DataError, match="is not there"):
         descriptors_of(tmp_path / "none")

@@ -28,7 +28,7 @@ class _Arguments:
     store: Path = Path("store")
     """Folder of a store, which remembers codebooks that were learnt before."""
     speed: Literal["published", "fast"] = "published"
-    """Whose defaults: the published program's, or DIS flow and ORB key points, two to three times faster."""
+    """Whose defaults: the published program's, or DIS flow and ORB key points, about twice as fast."""
     workers: int | None = None
     """Processes; by default one a core."""
 
@@ -60,6 +60,8 @@ def _run(arguments: Any) -> int:
 
     console = Console()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+    if not arguments.videos:
+        raise DataError("codebook needs videos or folders, got none; untrimmed codebook --help says more")
     if arguments.output.exists():
         raise DataError(f"output {arguments.output} exists already; choose another file or remove it")
     videos = known(find_videos(arguments.videos))

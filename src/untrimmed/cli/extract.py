@@ -43,7 +43,7 @@ class _Arguments:
     codebook: Path | None = None
     """File that untrimmed codebook wrote (for trajectories)."""
     speed: Literal["published", "fast"] = "published"
-    """Whose trajectories: the published program's, or DIS flow and ORB key points, two to three times faster."""
+    """Whose trajectories: the published program's, or DIS flow and ORB key points, about twice as fast."""
     workers: int | None = None
     """Processes; by default one a core."""
     shard: str | None = None
