@@ -19,7 +19,7 @@ def peek(words: list[str], name: str, default: str) -> str:
     Words that make no sense are left for parse to refuse.
     """
     value = default
-    for first, second in zip(words, [*words[1:], ""], strict=True):
+    for first, second in zip(words, [*words[1:], ""], strict=False):  # without words there is no second
         if first == f"--{name}":
             value = second
         elif first.startswith(f"--{name}="):
