@@ -1,6 +1,6 @@
 """What is measured of systems 01, 02, 04, 10 and 11 on the playground: every voter beside the vote."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from untrimmed.cli.findings import Finding
 from untrimmed.cli.measures import rows
-from untrimmed.cli.workshop import Row, S, Workshop
+from untrimmed.cli.workshop import Row, Workshop
 from untrimmed.records import Dataset, Prediction
 
 if TYPE_CHECKING:
@@ -20,26 +20,34 @@ if TYPE_CHECKING:
     from untrimmed.systems.voting import VotingSystem
 
 TITLE = "Systems 01, 02, 04, 10 and 11"
+WORK = "classical"
+"""Of all trainings of one seed, so that systems share those with equal names."""
 
 
 def measured(shop: Workshop) -> list[Row]:
     """All rows of systems 01, 02, 04, 10 and 11 with one seed; they share the nets of their features."""
+    from untrimmed.features.organisers import with_weights
     from untrimmed.systems import expert_windows, frame_votes, multitask_lstm, six_votes, three_features
 
     data, clips = shop.draw()
     weights = given_nets(shop, clips)
     found: list[Row] = shop.rows("classical-floors", None, lambda: floors(data))
-    three = _trained(shop, three_features.ThreeFeatures, three_features.LAPTOP, data, weights, name="01")
+    three = three_features.ThreeFeatures(with_weights(three_features.LAPTOP, weights))
+    three = shop.trained(three, data, name="01", work=WORK)
     found += shop.rows("01", three.config, lambda: voters(shop, three, data))
-    windows = _trained(shop, expert_windows.ExpertWindows, expert_windows.LAPTOP, data, weights, name="02")
+    windows = expert_windows.ExpertWindows(with_weights(expert_windows.LAPTOP, weights))
+    windows = shop.trained(windows, data, name="02", work=WORK)
     found += shop.rows("02", windows.config, lambda: window_models(shop, windows, data))
-    six = _trained(shop, six_votes.SixVotes, six_votes.LAPTOP, data, weights, name="04")
+    six = six_votes.SixVotes(with_weights(six_votes.LAPTOP, weights))
+    six = shop.trained(six, data, name="04", work=WORK)
     found += shop.rows("04", six.config, lambda: voters(shop, six, data))
-    frames = _trained(shop, frame_votes.FrameVotes, frame_votes.LAPTOP, data, weights, name="10")
+    frames = frame_votes.FrameVotes(with_weights(frame_votes.LAPTOP, weights))
+    frames = shop.trained(frames, data, name="10", work=WORK)
     found += shop.rows("10", frames.config, lambda: frame_level_and_global(shop, frames, data))
+    variants = loss_variants(with_weights(multitask_lstm.LAPTOP, weights))
     recurrent = {
-        name: _trained(shop, multitask_lstm.MultitaskLstm, config, data, weights, name=f"11-{place}")
-        for place, (name, config) in enumerate(loss_variants(multitask_lstm.LAPTOP).items())
+        name: shop.trained(multitask_lstm.MultitaskLstm(config), data, name=f"11-{place}", work=WORK)
+        for place, (name, config) in enumerate(variants.items())
     }
     identity = tuple(system.config for system in recurrent.values())
     found += shop.rows("11", identity, lambda: losses(shop, recurrent, data))
@@ -68,15 +76,6 @@ def given_nets(shop: Workshop, clips: Dataset) -> "dict[Kind, Path]":
             net = fit_stream(source.stream, clips, store=shop.store, run=run, name=kind)
             found[kind] = keep_weights(net, shop.store)
     return found
-
-
-def _trained(
-    shop: Workshop, system: Callable[[Any], S], config: Any, data: Dataset, weights: "dict[Kind, Path]", *, name: str
-) -> S:
-    """One system on the given nets; those of one seed share their trainings."""
-    from untrimmed.features.organisers import with_weights
-
-    return shop.trained(system(with_weights(config, weights)), data, name=name, work="classical")
 
 
 def floors(dataset: Dataset) -> Iterator[Row]:
