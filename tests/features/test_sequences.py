@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from untrimmed.classify.linear import LinearConfig
+from untrimmed.features.annotated import AnnotatedRows
 from untrimmed.features.sequences import Projection, Sequences, SequenceSource, fit_sequences
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.tables import FeatureTable
@@ -105,6 +106,29 @@ def test_classifiers_share_sources_and_give_shares_of_one(
     again = restore_vector_classifiers(configs, tables, folder=tmp_path, classes=2)
     assert isinstance(again, VectorClassifiers)
     np.testing.assert_array_equal(again.scores(videos, store=store), scores)
+
+
+def test_annotated_rows_leave_out_what_has_no_features(
+    world: tuple[Dataset, Path, dict[str, np.ndarray]], caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset, path, rows = world
+    video = Video(video_id="elsewhere", duration=3.0, subset="training")
+    more = Annotation(video=video, instances=(Instance((0.0, 1.0), "up"),))
+    bare = Annotation(video=Video(video_id="v1", duration=8.0, subset="training"), instances=())
+    known = [annotation for annotation in dataset.annotations if annotation.video.video_id != "v1"]
+    wider = Dataset(name="wider", annotations=(*known, more, bare))
+    store, found = FeatureStore(path.parent), Sequences(FeatureTable(path=path))
+    learnt = AnnotatedRows(found, wider, store=store)
+    assert [name for name, _ in learnt.instances] == ["v0", "v2", "v3", "v4", "v5", "v6", "v7"]
+    assert learnt.instances[0][1] == dataset.annotations[0].instances
+    assert learnt.dims == 6
+    values, grid = learnt("v3")
+    np.testing.assert_array_equal(values, rows["v3"])
+    assert grid.steps == len(values)
+    assert learnt("v3")[0] is values
+    assert "video elsewhere is left out" in caplog.text
+    with pytest.raises(DataError, match="learning needs annotated training videos with features, but only has none"):
+        AnnotatedRows(found, Dataset(name="only", annotations=(more,)), store=store)
 
 
 def test_members_are_all_classes_of_a_video(world: tuple[Dataset, Path, dict[str, np.ndarray]]) -> None:

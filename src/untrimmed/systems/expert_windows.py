@@ -27,7 +27,6 @@ Choices:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -37,6 +36,7 @@ from jaxtyping import Float
 
 from untrimmed.classify.mixture import MixtureConfig
 from untrimmed.features import organisers
+from untrimmed.features.annotated import AnnotatedRows
 from untrimmed.features.feature import Feature
 from untrimmed.features.images import RgbImages
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
@@ -47,14 +47,12 @@ from untrimmed.nets.window_experts import StretchItems, WindowExperts, stretches
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Task, Video
 from untrimmed.systems.saving import fill, labels_of, load_system, save_system
 from untrimmed.systems.system import System
-from untrimmed.timeline import TimeGrid, windows
+from untrimmed.timeline import windows
 from untrimmed.train import Run, Schedule, fit
 
 SourceName = Literal["frames", "c3d"]
 ModelName = Literal["frames-average", "frames-lstm", "c3d-average", "c3d-lstm"]
 ALL_MODELS: tuple[ModelName, ...] = ("frames-average", "frames-lstm", "c3d-average", "c3d-lstm")
-OPEN_VIDEOS = 512
-"""Videos whose rows are kept at hand in training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +112,7 @@ class ExpertWindows(System[ExpertWindowsConfig]):
 
     def fit(self, dataset: Dataset, *, store: FeatureStore, run: Run) -> None:
         """Train each model by itself on the annotated segments."""
-        annotated = {a.video.video_id: a for a in dataset.subset("training").annotations if a.instances}
-        if not annotated:
+        if not any(a.instances for a in dataset.subset("training").annotations):
             raise DataError(
                 f"system 02 learns from annotated segments, but training videos of {dataset.name} have none"
             )
@@ -123,23 +120,12 @@ class ExpertWindows(System[ExpertWindowsConfig]):
         models: dict[ModelName, WindowExperts] = {}
         for name, source in self.config.sources().items():
             found = sources[name] = fit_sequences(source, dataset, store=store, run=run)
-            videos = ready([found], [a.video for a in annotated.values()], store=store, progress=run.progress)
-            instances = [(video.video_id, annotated[video.video_id].instances) for video in videos]
-
-            @lru_cache(maxsize=OPEN_VIDEOS)
-            def rows(video_id: str, found: Sequences = found) -> tuple[Float[np.ndarray, "steps dims"], TimeGrid]:
-                sequence = found(annotated[video_id].video, store=store)
-                return sequence.values, sequence.grid
-
-            items = StretchItems(
-                rows,
-                stretches(instances, dataset.labels),
-                classes=len(dataset.labels),
-                most_steps=max(self.config.windows_steps),
-            )
+            rows = AnnotatedRows(found, dataset, store=store, progress=run.progress)
+            parts, most = stretches(rows.instances, dataset.labels), max(self.config.windows_steps)
+            items = StretchItems(rows, parts, classes=len(dataset.labels), most_steps=most)
             for model in (model for model in self.config.models if source_of(model) == name):
                 torch.manual_seed(run.seed)
-                net = self.config.build(model, dims=items[0][0].shape[1], classes=len(dataset.labels))
+                net = self.config.build(model, dims=rows.dims, classes=len(dataset.labels))
                 fit(net, items, window_loss, schedule=self.config.schedule, run=run, name=model)
                 models[model] = net
         self._labels, self._sources, self._models = dataset.labels, sources, models

@@ -25,7 +25,6 @@ Choices:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 from zlib import crc32
@@ -43,6 +42,7 @@ from untrimmed.classify.perceptron import (
     perceptron_scores,
 )
 from untrimmed.features import organisers
+from untrimmed.features.annotated import AnnotatedRows
 from untrimmed.features.feature import Feature
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
 from untrimmed.features.store import FeatureStore
@@ -56,8 +56,6 @@ from untrimmed.timeline import TimeGrid
 from untrimmed.train import Run, Schedule, fit
 
 GlobalFeature = Literal["frames", "mbh"]
-OPEN_VIDEOS = 512
-"""Videos whose rows are kept at hand while positions are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,29 +118,17 @@ class FrameVotes(System[FrameVotesConfig]):
 
     def fit(self, dataset: Dataset, *, store: FeatureStore, run: Run) -> None:
         """Train the net on positions in annotated actions, then grow the forests on whole videos."""
-        annotated = {a.video.video_id: a for a in dataset.subset("training").annotations if a.instances}
-        if not annotated or dataset.trimmed:
+        videos = [a.video for a in dataset.subset("training").annotations if a.instances]
+        if dataset.trimmed or not videos:
             raise DataError(
                 f"system 10 learns from segments of untrimmed videos, but training videos of {dataset.name} have none"
             )
-        videos = [annotation.video for annotation in annotated.values()]
         steps = fit_sequences(self.config.steps, dataset, store=store, run=run)
-
-        @lru_cache(maxsize=OPEN_VIDEOS)
-        def rows(video_id: str) -> tuple[Float[np.ndarray, "steps dims"], TimeGrid]:
-            found = steps(annotated[video_id].video, store=store)
-            return found.values, found.grid
-
-        there = ready([steps], videos, store=store, progress=run.progress)
-        items = PositionItems(
-            rows,
-            [(video.video_id, annotated[video.video_id].instances) for video in there],
-            classes=dataset.labels,
-            positions_a_class=self.config.positions,
-            seed=run.seed,
-        )
+        rows = AnnotatedRows(steps, dataset, store=store, progress=run.progress)
+        most = self.config.positions
+        items = PositionItems(rows, rows.instances, classes=dataset.labels, positions_a_class=most, seed=run.seed)
         torch.manual_seed(run.seed)
-        net = self.config.net.build(len(items[0][0]), len(dataset.labels))
+        net = self.config.net.build(rows.dims, len(dataset.labels))
         fit(net, items, perceptron_loss, schedule=self.config.schedule, run=run, name="perceptron")
         self._globals, self._forests = {}, {}
         for name in self.config.forests:

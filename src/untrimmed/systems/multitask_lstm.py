@@ -28,7 +28,6 @@ Choices:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -38,6 +37,7 @@ from jaxtyping import Float
 
 from untrimmed.classify.linear import LinearConfig
 from untrimmed.features import organisers
+from untrimmed.features.annotated import AnnotatedRows
 from untrimmed.features.feature import Feature
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
 from untrimmed.features.store import FeatureStore
@@ -56,11 +56,7 @@ from untrimmed.propose.runs import regions
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Proposal, Task, Video
 from untrimmed.systems.saving import fill, labels_of, load_system, save_system
 from untrimmed.systems.system import System
-from untrimmed.timeline import TimeGrid
 from untrimmed.train import Run, Schedule, fit
-
-OPEN_VIDEOS = 512
-"""Videos whose rows are kept at hand in training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,30 +122,16 @@ class MultitaskLstm(System[MultitaskLstmConfig]):
 
     def fit(self, dataset: Dataset, *, store: FeatureStore, run: Run) -> None:
         """Train the SVMs on the videos' classes, then the LSTM on the annotated segments."""
-        annotated = {a.video.video_id: a for a in dataset.subset("training").annotations if a.instances}
-        if not annotated or dataset.trimmed:
+        if dataset.trimmed or not any(a.instances for a in dataset.subset("training").annotations):
             raise DataError(
                 f"system 11 learns from segments of untrimmed videos, but training videos of {dataset.name} have none"
             )
         svms = fit_vector_classifiers(self.config.classifiers, dataset, store=store, run=run)
         steps = fit_sequences(self.config.steps, dataset, store=store, run=run)
-        videos = ready([steps], [a.video for a in annotated.values()], store=store, progress=run.progress)
-        if not videos:
-            raise DataError(f"system 11 needs features of annotated videos, but those of {dataset.name} have none")
-
-        @lru_cache(maxsize=OPEN_VIDEOS)
-        def rows(video_id: str) -> tuple[Float[np.ndarray, "steps dims"], TimeGrid]:
-            found = steps(annotated[video_id].video, store=store)
-            return found.values, found.grid
-
-        items = LabelSequences(
-            rows,
-            [(video.video_id, annotated[video.video_id].instances) for video in videos],
-            dataset.labels,
-            steps=self.config.net.sequence_steps,
-        )
+        rows = AnnotatedRows(steps, dataset, store=store, progress=run.progress)
+        items = LabelSequences(rows, rows.instances, dataset.labels, steps=self.config.net.sequence_steps)
         torch.manual_seed(run.seed)
-        net = self.config.net.build(dims=rows(videos[0].video_id)[0].shape[1], classes=len(dataset.labels))
+        net = self.config.net.build(dims=rows.dims, classes=len(dataset.labels))
         fit(net, items, self.config.loss, schedule=self.config.schedule, run=run, name=f"lstm-{_losses(self.config)}")
         self._labels, self._svms, self._steps, self._net = dataset.labels, svms, steps, net
 
