@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from small_world import shortened
 from untrimmed.columns import ground_truth_of, predictions_of, references_of, sentences_of
 from untrimmed.configs import from_plain, to_plain
-from untrimmed.data import open_dataset
+from untrimmed.data import open_dataset, write_predictions
 from untrimmed.evaluate import captioning, classification, localization, proposals, recognition
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import DataError, Dataset, NotTrained, Prediction, Task, Video
@@ -109,6 +109,10 @@ def test_predictions_are_valid_and_of_the_tasks_that_it_serves(fitted: Fitted) -
 
 def test_it_can_be_scored_by_the_official_metrics(fitted: Fitted) -> None:
     predictions = said(fitted, fitted.system)
+    for task in fitted.system.tasks:
+        path = fitted.folder / f"{task.value}.json"
+        write_predictions(path, predictions, task)
+        assert path.stat().st_size > 0
     truth = ground_truth_of(fitted.dataset, "testing")
     for task in fitted.system.tasks - {Task.RECOGNITION}:
         if task is Task.CAPTIONING:

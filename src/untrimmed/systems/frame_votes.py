@@ -227,7 +227,8 @@ class FrameVotes(System[FrameVotesConfig]):
 
 
 def _pairs(found: RunProposals) -> list[tuple[tuple[float, float], float]]:
-    return [((start, end), score) for (start, end), score in zip(found.segments.tolist(), found.scores, strict=True)]
+    pairs = zip(found.segments.tolist(), found.scores.tolist(), strict=True)
+    return [((start, end), score) for (start, end), score in pairs]
 
 
 LAPTOP = FrameVotesConfig(
