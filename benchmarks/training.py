@@ -67,7 +67,7 @@ def _rows(name: str, stream: Stream, store: FeatureStore) -> list[Row]:
         stream,
         [Piece(video_id, None, number % CLASSES) for number, video_id in enumerate(ids)],
         store=store,
-        crop=backbone.input_size[0],
+        size=backbone.input_size,
     )
     schedule = replace(stream.schedule, batch_size=8, steps=STEPS)
     clips = STEPS * 8 * stream.sampling.sections

@@ -58,7 +58,7 @@ def clip_set(
     settings = {
         "sampling": Sampling(sections=2, frames=4),
         "augmentation": STILL,
-        "crop": 14,
+        "size": (14, 14),
         "solid": False,
         **more,
     }
@@ -134,7 +134,7 @@ def test_views_cover_positions_and_crops(store: FeatureStore) -> None:
     sampling = Sampling(sections=9, frames=2)
     one = list(
         views_of(
-            images, sampling=sampling, views=TestViews(positions=5, ten_crop=False), crop=14, solid=True, at_once=2
+            images, sampling=sampling, views=TestViews(positions=5, ten_crop=False), size=(14, 14), solid=True, at_once=2
         )
     )
     assert [block.shape[0] for block in one] == [2, 2, 1]
@@ -143,7 +143,7 @@ def test_views_cover_positions_and_crops(store: FeatureStore) -> None:
     assert numbers(joined[:, 0, 0]) == [1, 5, 9, 13, 17]
     ten = np.concatenate(
         list(
-            views_of(images, sampling=sampling, views=TestViews(positions=5), crop=14, solid=False, resized_to=(32, 40))
+            views_of(images, sampling=sampling, views=TestViews(positions=5), size=(14, 14), solid=False, resized_to=(32, 40))
         )
     )
     assert ten.shape == (50, 6, 14, 14)

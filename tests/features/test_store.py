@@ -174,7 +174,7 @@ def test_a_measurement_of_another_file_is_stale(store: FeatureStore, tmp_path: P
         ([np.array([[1.0], [np.nan]], np.float32)], None, "must be finite numbers, row 1 is not"),
         ([ROWS[0]], 3, "must have one row a step, got 4 for 3"),
         ([pictures(1, 3).astype(np.float32)], None, "pictures of .* uint8, got .* float32"),
-        ([np.zeros((1, 8, 8, 5), np.uint8)], None, "a picture must have 1, 2 or 3 channels, got 5"),
+        ([np.zeros((1, 8, 8, 33), np.uint8)], None, "a picture must have 1 to 32 channels, got 33"),
     ],
 )
 def test_measurements_that_make_no_sense_leave_nothing(

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from untrimmed.nets.backbone import fill
 from untrimmed.records import DataError
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system, system_name
+from untrimmed.systems.saving import labels_of, load_system, save_system, system_name
 
 
 @dataclass(frozen=True, kw_only=True)

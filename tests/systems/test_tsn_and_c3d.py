@@ -177,7 +177,7 @@ def test_patience_chooses_by_the_validation_subset(trimmed: Dataset, store: Feat
     stream = replace(TINY.rgb_tsn, schedule=schedule, balanced=True)
     backbone = fit_stream(stream, trimmed, store=store, run=replace(RUN, folder=tmp_path), name="chosen")
     pieces = available(trimmed.subset("validation"), stream, store=store)
-    figure = accuracy(Tsn(backbone), clip_set(stream, pieces, store=store, crop=24))
+    figure = accuracy(Tsn(backbone), clip_set(stream, pieces, store=store, size=(24, 24)))
     lines = (tmp_path / "chosen" / "log.jsonl").read_text()
     assert f'"figure": {figure}' in lines
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from untrimmed.features.clip_sets import arranged
 from untrimmed.features.feature import Feature, ImageSequence, Measurement, Rows
-from untrimmed.features.images import FlowImages, RgbImages
+from untrimmed.features.images import RgbImages
+from untrimmed.features.picture_kinds import AnyImages
 from untrimmed.media.transforms import centre_crop, resize
 from untrimmed.nets.backbone import Backbone, restored
 from untrimmed.nets.zoo import AnyNet, SmallNet
@@ -41,7 +42,7 @@ class BackboneFeature(Feature):
     """The net's configuration; a 3-D net sees clips, a 2-D net sees the pictures of a window stacked as channels."""
     weights: Path | None = None
     """Safetensors file of the trained net; None takes the configuration's own initial weights, drawn by `seed`."""
-    images: RgbImages | FlowImages = field(default_factory=RgbImages)
+    images: AnyImages = field(default_factory=RgbImages)
     """The pictures, which are measured and stored first."""
     frames: int = 1
     """Pictures in a window: 1 for RGB in TSN, 5 for flow there (report 06, section 2), 16 for C3D."""
@@ -49,6 +50,8 @@ class BackboneFeature(Feature):
     """Pictures from one step to the next, >= 1."""
     resized_to: tuple[int, int] | None = None
     """Height and width that stored pictures are scaled to first; None leaves them. Report 06: (256, 340) for TSN."""
+    whole: bool = False
+    """Whether pictures are scaled to the net's input as they are, instead of the centre being cut out."""
     output: Literal["features", "logits", "scores"] = "features"
     """The pooled feature before the last layer, the last layer's logits, or their softmax."""
     seed: int = 0
@@ -126,6 +129,8 @@ def net_input(
 ) -> UInt8[np.ndarray, "n out_height out_width channels"]:
     """Pictures as a net is tested: scaled, the centre cut out, and made as large as the net's input."""
     scaled = pictures if feature.resized_to is None else resize(pictures, feature.resized_to)
+    if feature.whole:
+        return resize(scaled, size)
     edge = int(min(scaled.shape[1:3]) * CROP_SHARE)
     return resize(np.ascontiguousarray(centre_crop(scaled, (edge, edge))), size)
 

@@ -49,7 +49,10 @@ class Augmentation:
     distortion: int = 1
     """How many places in scales height and width may lie apart; the released code's value."""
     flips: bool = True
-    """Mirror every other clip left and right. False where left and right tell classes apart."""
+    """Mirror every other clip left and right. False where left and right tell classes apart, and for pictures that
+    have no left and right (sound) or whose channels have (joints)."""
+    whole: bool = False
+    """No crops, at test neither: pictures are scaled to the net's input as they are. For spectrograms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ class ClipSet:
         store: FeatureStore,
         sampling: Sampling,
         augmentation: Augmentation,
-        crop: int,
+        size: tuple[int, int],
         solid: bool,
         balanced: bool = False,
     ) -> None:
@@ -118,12 +121,12 @@ class ClipSet:
             store: where they are.
             sampling: which pictures enter at once.
             augmentation: what is done to them.
-            crop: edge of what the net sees, pixels.
+            size: height and width of what the net sees, pixels.
             solid: for a 3-D net.
             balanced: an epoch draws all classes equally often (report 08, section 2.1) instead of every piece once.
         """
         self.pieces, self.sampling, self.augmentation = tuple(pieces), sampling, augmentation
-        self.crop, self.solid, self.balanced = crop, solid, balanced
+        self.size, self.solid, self.balanced = size, solid, balanced
         self._key = images.key
         memory = Memory()
         self._open = lru_cache(maxsize=OPEN_VIDEOS)(
@@ -133,7 +136,7 @@ class ClipSet:
     @property
     def identity(self) -> str:
         """What the clips are made of and how; another text for other clips."""
-        return repr((self._key, self.pieces, self.sampling, self.augmentation, self.crop, self.solid, self.balanced))
+        return repr((self._key, self.pieces, self.sampling, self.augmentation, self.size, self.solid, self.balanced))
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -141,29 +144,28 @@ class ClipSet:
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """The middle of every section, the centre crop."""
         piece = self.pieces[index]
-        clips = middle(self._clips(piece, None))
-        return self._arranged(resize(clips, (self.crop, self.crop))), piece.label
+        clips = self._clips(piece, None)
+        clips = clips if self.augmentation.whole else middle(clips)
+        return self._arranged(resize(clips, self.size)), piece.label
 
     def at(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         """A random place in every section, one random crop and mirroring for them all."""
         piece = self.pieces[index]
         clips = self._clips(piece, generator)
-        edge = min(clips.shape[1:3])
-        sizes = tuple(int(edge * scale) for scale in self.augmentation.scales)
-        cut = CornerCrop(sizes=sizes, output=self.crop, distortion=self.augmentation.distortion)
-        clips = cut(clips, generator=generator)
+        if self.augmentation.whole:
+            clips = resize(clips, self.size)
+        else:
+            edge = min(clips.shape[1:3])
+            sizes = tuple(int(edge * scale) for scale in self.augmentation.scales)
+            cut = CornerCrop(sizes=sizes, output=self.size[0], distortion=self.augmentation.distortion)
+            clips = cut(clips, generator=generator)
         if self.augmentation.flips:
             clips = random_flip(clips, generator=generator, flow=clips.shape[3] == 2)
         return self._arranged(clips), piece.label
 
     def order(self, generator: np.random.Generator) -> Int[np.ndarray, " items"]:
         """The items of one epoch."""
-        if not self.balanced:
-            return generator.permutation(len(self))
-        labels = np.array([piece.label for piece in self.pieces])
-        present = np.unique(labels)
-        classes = np.concatenate([generator.permutation(present) for _ in range(-(-len(self) // len(present)))])
-        return np.array([generator.choice(np.flatnonzero(labels == label)) for label in classes[: len(self)]])
+        return class_order([piece.label for piece in self.pieces], generator, balanced=self.balanced)
 
     def _clips(
         self, piece: Piece, generator: np.random.Generator | None
@@ -180,14 +182,27 @@ class ClipSet:
         return torch.from_numpy(arranged(clips, frames=self.sampling.frames, solid=self.solid))
 
 
+def class_order(
+    labels: Sequence[int], generator: np.random.Generator, *, balanced: bool
+) -> Int[np.ndarray, " items"]:
+    """The items of one epoch: each once, or, balanced, as many with all classes drawn equally often."""
+    if not balanced:
+        return generator.permutation(len(labels))
+    known = np.array(labels)
+    present = np.unique(known)
+    classes = np.concatenate([generator.permutation(present) for _ in range(-(-len(known) // len(present)))])
+    return np.array([generator.choice(np.flatnonzero(known == label)) for label in classes[: len(known)]])
+
+
 def views_of(
     images: ImageSequence,
     *,
     sampling: Sampling,
     views: TestViews,
-    crop: int,
+    size: tuple[int, int],
     solid: bool,
     resized_to: tuple[int, int] | None = None,
+    whole: bool = False,
     at_once: int = 32,
 ) -> Iterator[UInt8[np.ndarray, "clips channels *positions"]]:
     """The clips that score one video, some at a time: positions from first to last, the crops of each together.
@@ -196,21 +211,25 @@ def views_of(
         images: the video.
         sampling: pictures in a clip and their stride; its sections do not count here.
         views: how many positions and crops.
-        crop: edge of what the net sees, pixels.
+        size: height and width of what the net sees, pixels.
         solid: for a 3-D net.
         resized_to: height and width that the pictures are scaled to first.
+        whole: take pictures as they are instead of crops.
         at_once: clips in one block, about.
     """
     starts = section_starts(len(images), sections=views.positions, span=sampling.span)
     indices = clip_indices(starts, frames=sampling.frames, stride=sampling.stride, length=len(images))
-    together = max(1, at_once // (10 if views.ten_crop else 1))
+    together = max(1, at_once // (10 if views.ten_crop and not whole else 1))
     for begin in range(0, len(indices), together):
         rows = indices[begin : begin + together]
         pictures = images.frames(rows.reshape(-1))
         pictures = pictures if resized_to is None else resize(pictures, resized_to)
         edge, flow = crop_edge(pictures), pictures.shape[3] == 2
-        crops = ten_crop(pictures, (edge, edge), flow=flow) if views.ten_crop else [middle(pictures)]
-        each = np.stack([resize(np.ascontiguousarray(part), (crop, crop)) for part in crops])
+        if whole:
+            crops = [pictures]
+        else:
+            crops = ten_crop(pictures, (edge, edge), flow=flow) if views.ten_crop else [middle(pictures)]
+        each = np.stack([resize(np.ascontiguousarray(part), size) for part in crops])
         by_clip = each.reshape(len(crops), *rows.shape, *each.shape[2:]).swapaxes(0, 1)
         yield arranged(by_clip.reshape(-1, *each.shape[2:]), frames=sampling.frames, solid=solid)
 

@@ -54,6 +54,7 @@ class StreamFeature:
             frames=self.stream.sampling.frames,
             stride=self.stride,
             resized_to=self.stream.augmentation.resized_to,
+            whole=self.stream.augmentation.whole,
         )
 
 
@@ -115,7 +116,7 @@ def fit_attributes(
     numbered = [replace(piece, label=row) for row, piece in enumerate(pieces)]
     torch.manual_seed(run.seed)
     backbone = stream.build(classes=attributes.shape[1])
-    data = clip_set(stream, numbered, store=store, crop=backbone.input_size[0])
+    data = clip_set(stream, numbered, store=store, size=backbone.input_size)
     table = torch.from_numpy(attributes).float()
 
     def loss(model: nn.Module, batch: list[Tensor]) -> Tensor:

@@ -149,11 +149,11 @@ def with_weights(config: Any, weights: Mapping[Kind, Path]) -> Any:
 
 
 def kind_of(source: SequenceSource) -> Kind | None:
-    """Which of the three features a source measures; None for a file."""
-    if isinstance(source.rows, FeatureTable):
-        return None
+    """Which of the three features a source measures; None for a file or another feature."""
     if isinstance(source.rows, TrajectoryEncoding):
         return "mbh"
+    if not isinstance(source.rows, StreamFeature):
+        return None
     return "c3d" if source.rows.stream.solid else "shuffle"
 
 

@@ -18,8 +18,9 @@ from untrimmed.aggregate.reservoir import Reservoir
 from untrimmed.configs import content_hash
 from untrimmed.features.backbone import BackboneFeature
 from untrimmed.features.extract import extract
-from untrimmed.features.feature import FeatureSequence
+from untrimmed.features.feature import Feature, FeatureSequence
 from untrimmed.features.learned import StreamFeature, learn_feature
+from untrimmed.features.row_kinds import AnyRows
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.tables import FeatureTable
 from untrimmed.features.trajectories.encoded import TrajectoryFisher
@@ -54,8 +55,8 @@ class Projection:
 class SequenceSource:
     """Where the rows of videos come from."""
 
-    rows: StreamFeature | TrajectoryEncoding | FeatureTable
-    """A net on pictures, Fisher vectors of trajectories (one row a video), or a file."""
+    rows: StreamFeature | TrajectoryEncoding | FeatureTable | AnyRows
+    """A net on pictures, Fisher vectors of trajectories (one row a video), a file, or what is measured as it is."""
     projection: Projection | None = None
     """How they are made shorter; None leaves them."""
 
@@ -69,7 +70,7 @@ class Sequences:
         pca: its projection.
     """
 
-    feature: BackboneFeature | TrajectoryFisher | FeatureTable
+    feature: Feature | FeatureTable
     pca: Pca | None = None
 
     def __call__(self, video: Video, *, store: FeatureStore) -> FeatureSequence:
@@ -110,15 +111,13 @@ class Sequences:
         """
         given = source.rows
         weights = folder / f"{name}.safetensors" if name in tables else None
-        feature: BackboneFeature | TrajectoryFisher | FeatureTable
-        if isinstance(given, FeatureTable):
-            feature = given
-        elif isinstance(given, TrajectoryEncoding):
+        feature: Feature | FeatureTable
+        if isinstance(given, TrajectoryEncoding):
             if weights is None:
                 raise DataError(f"{folder} must hold the codebook {name}.safetensors of its trajectories")
             feature = given.feature(weights)
         else:
-            feature = given.feature(weights)
+            feature = given.feature(weights) if isinstance(given, StreamFeature) else given
         if source.projection is None:
             return Sequences(feature)
         table = tables.get(f"{name}-pca", {})
@@ -142,13 +141,11 @@ def fit_sequences(source: SequenceSource, dataset: Dataset, *, store: FeatureSto
     """
     training = dataset.subset("training").videos
     given = source.rows
-    feature: BackboneFeature | TrajectoryFisher | FeatureTable
-    if isinstance(given, FeatureTable):
-        feature = given
-    elif isinstance(given, TrajectoryEncoding):
+    feature: Feature | FeatureTable = given  # type: ignore[assignment]
+    if isinstance(given, TrajectoryEncoding):
         feature = given.feature(learn_codebook(given, training, store=store, progress=run.progress))
-    else:
-        feature = learn_feature(given, dataset, store=store, run=run, name=f"net-{content_hash(given)}")
+    elif isinstance(given, StreamFeature):
+        feature = learn_feature(given, dataset, store=store, run=run, name=f"net-{content_hash(given.stream)}")
     found = Sequences(feature)
     if source.projection is None:
         return found
@@ -182,22 +179,24 @@ def ready(
     return there
 
 
-def measured(sources: Iterable[Sequences]) -> tuple[BackboneFeature | TrajectoryFisher, ...]:
+def measured(sources: Iterable[Sequences]) -> tuple[Feature, ...]:
     """The features of some sources that are measured into the store, each once."""
     features = (source.feature for source in sources)
     return tuple(dict.fromkeys(feature for feature in features if not isinstance(feature, FeatureTable)))
 
 
-def learnt_file(feature: BackboneFeature | TrajectoryFisher) -> Path | None:
-    """The file that a feature is measured with: the weights of its net, or its codebook."""
-    return feature.weights if isinstance(feature, BackboneFeature) else feature.codebook
+def learnt_file(feature: Feature) -> Path | None:
+    """The file that was learnt to measure a feature: the weights of its net, or its codebook; None for the others."""
+    if isinstance(feature, TrajectoryFisher):
+        return feature.codebook
+    return feature.weights if isinstance(feature, BackboneFeature) else None
 
 
-def _title(feature: BackboneFeature | TrajectoryFisher | FeatureTable) -> str:
+def _title(feature: Feature | FeatureTable) -> str:
     return str(feature.path) if isinstance(feature, FeatureTable) else feature.key
 
 
-def _rows(feature: BackboneFeature | TrajectoryFisher, video: Video, store: FeatureStore) -> FeatureSequence:
+def _rows(feature: Feature, video: Video, store: FeatureStore) -> FeatureSequence:
     found = store.load(feature, video.video_id)
     if not isinstance(found, FeatureSequence):
         raise DataError(f"feature {feature.key} of video {video.video_id} must be rows, got pictures")

@@ -20,7 +20,7 @@ from untrimmed.features.clip_sets import (
     pieces_of,
     views_of,
 )
-from untrimmed.features.images import FlowImages, RgbImages
+from untrimmed.features.picture_kinds import AnyImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.nets.backbone import Backbone, partial_batch_norm, without_weights
 from untrimmed.nets.tsn import Tsn
@@ -37,7 +37,7 @@ class Stream:
 
     net: AnyNet
     """The backbone."""
-    images: RgbImages | FlowImages
+    images: AnyImages
     """What it sees."""
     sampling: Sampling
     """How much of it at once."""
@@ -116,9 +116,9 @@ def fit_stream(stream: Stream, dataset: Dataset, *, store: FeatureStore, run: Ru
     backbone = stream.build(classes=len(dataset.labels))
     if stream.partial_batch_norm:
         partial_batch_norm(backbone)
-    data = clip_set(stream, pieces, store=store, crop=backbone.input_size[0])
+    data = clip_set(stream, pieces, store=store, size=backbone.input_size)
     checked = available(dataset.subset("validation"), stream, store=store) if stream.schedule.patience else ()
-    validation = clip_set(stream, checked, store=store, crop=backbone.input_size[0])
+    validation = clip_set(stream, checked, store=store, size=backbone.input_size)
     fit(
         Tsn(backbone, consensus=stream.consensus),
         data,
@@ -152,9 +152,10 @@ def stream_scores(
             opened(store, stream.images, video_id),
             sampling=stream.sampling,
             views=stream.views,
-            crop=backbone.input_size[0],
+            size=backbone.input_size,
             solid=stream.solid,
             resized_to=stream.augmentation.resized_to,
+            whole=stream.augmentation.whole,
         )
         with torch.inference_mode():
             rows = [backbone(torch.from_numpy(block).to(device)).softmax(1).cpu() for block in blocks]
@@ -162,7 +163,7 @@ def stream_scores(
         yield video_id, scores.double().numpy()
 
 
-def clip_set(stream: Stream, pieces: Sequence[Piece], *, store: FeatureStore, crop: int) -> ClipSet:
+def clip_set(stream: Stream, pieces: Sequence[Piece], *, store: FeatureStore, size: tuple[int, int]) -> ClipSet:
     """The clips of some pieces as a stream sees them."""
     return ClipSet(
         pieces,
@@ -170,7 +171,7 @@ def clip_set(stream: Stream, pieces: Sequence[Piece], *, store: FeatureStore, cr
         store=store,
         sampling=stream.sampling,
         augmentation=stream.augmentation,
-        crop=crop,
+        size=size,
         solid=stream.solid,
         balanced=stream.balanced,
     )

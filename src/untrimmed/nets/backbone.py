@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -169,6 +170,19 @@ def load_weights(model: M, path: Path, *, fresh: tuple[str, ...] = ()) -> M:
             raise DataError(f"weights of {kind} must have {key} {tuple(value.shape)}, got {got} ({path})")
         value.copy_(given)
     return model
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, where: Path | str) -> None:
+    """Put loaded tensors into a net.
+
+    Raises:
+        DataError: when names or shapes do not fit.
+    """
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"weights in {where} do not fit {type(module).__name__}: {reason:.200}") from error
 
 
 def without_weights(net: N) -> N:

@@ -60,9 +60,10 @@ from untrimmed.features.images import RgbImages
 from untrimmed.features.learned import StreamFeature, fit_attributes, keep_weights, learn_feature
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream
+from untrimmed.nets.backbone import fill
 from untrimmed.nets.zoo import AnyNet, C3d, Resnet, Small3d, SmallNet
 from untrimmed.records import Caption, DataError, Dataset, NotTrained, Prediction, Task, Video
-from untrimmed.systems.saving import fill, load_system, save_system
+from untrimmed.systems.saving import load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.timeline import even_segments
 from untrimmed.train import Run, Schedule, fit

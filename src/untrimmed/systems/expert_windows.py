@@ -42,10 +42,11 @@ from untrimmed.features.images import RgbImages
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
 from untrimmed.features.store import FeatureStore
 from untrimmed.fuse.votes import frequent, summed
+from untrimmed.nets.backbone import fill
 from untrimmed.nets.recurrent import RecurrentConfig
 from untrimmed.nets.window_experts import StretchItems, WindowExperts, stretches, window_loss, window_scores
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Task, Video
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system
+from untrimmed.systems.saving import labels_of, load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.timeline import windows
 from untrimmed.train import Run, Schedule, fit

@@ -48,9 +48,10 @@ from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequence
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.vectors import VideoVector, class_members
 from untrimmed.fuse.votes import summed
+from untrimmed.nets.backbone import fill
 from untrimmed.propose.runs import LOCALIZATION, PROPOSALS, RunProposals, RunRule, run_proposals
 from untrimmed.records import ClassScores, DataError, Dataset, Detection, NotTrained, Prediction, Proposal, Task, Video
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system
+from untrimmed.systems.saving import labels_of, load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.timeline import TimeGrid
 from untrimmed.train import Run, Schedule, fit

@@ -50,11 +50,12 @@ from untrimmed.features.vector_classifiers import (
 from untrimmed.features.vectors import VideoVector
 from untrimmed.fuse.weights import weighted_mean
 from untrimmed.localize.stamp import stamp
+from untrimmed.nets.backbone import fill
 from untrimmed.nets.label_sequences import LabelSequences
 from untrimmed.nets.multitask_lstm import Curves, MultitaskConfig, MultitaskLoss, MultitaskNet, class_shares, curves
 from untrimmed.propose.runs import regions
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Proposal, Task, Video
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system
+from untrimmed.systems.saving import labels_of, load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.train import Run, Schedule, fit
 

@@ -54,6 +54,7 @@ from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream
 from untrimmed.fuse.weights import weighted_mean
 from untrimmed.localize.stamp import Combination, stamp
+from untrimmed.nets.backbone import fill
 from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import SmallNet
@@ -64,7 +65,7 @@ from untrimmed.propose.refine import lend_boundaries
 from untrimmed.propose.suppress import BsnSoftNms, Rule, suppress
 from untrimmed.propose.tag import PAPER, TagRule, tag
 from untrimmed.records import ClassScores, DataError, Dataset, Detection, NotTrained, Prediction, Proposal, Task, Video
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system
+from untrimmed.systems.saving import labels_of, load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.timeline import TimeGrid, clip_segments
 from untrimmed.train import Run, Schedule, fit

@@ -97,19 +97,6 @@ def load_system(
     return config, extra, tables
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, where: Path | str) -> None:
-    """Put loaded tensors into a net.
-
-    Raises:
-        DataError: when names or shapes do not fit.
-    """
-    try:
-        module.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"weights in {where} do not fit {type(module).__name__}: {reason:.200}") from error
-
-
 def labels_of(extra: Mapping[str, Any], *, where: Path | str) -> tuple[str, ...]:
     """The class labels that a system stored under "labels".
 

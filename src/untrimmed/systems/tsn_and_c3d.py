@@ -45,13 +45,13 @@ from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream, fit_stream, stream_scores
 from untrimmed.fuse.weights import weighted_mean
-from untrimmed.nets.backbone import Backbone
+from untrimmed.nets.backbone import Backbone, fill
 from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.c3d import C3d, Ltc
 from untrimmed.nets.small import Small3d, SmallNet
 from untrimmed.nets.zoo import AnyNet
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Task, Video
-from untrimmed.systems.saving import fill, labels_of, load_system, save_system
+from untrimmed.systems.saving import labels_of, load_system, save_system
 from untrimmed.systems.system import System
 from untrimmed.train import Run, Schedule
 
