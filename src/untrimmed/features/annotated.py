@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
+from untrimmed.features.joint_rows import JointRows
 from untrimmed.features.sequences import Sequences, ready
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import DataError, Dataset, Instance
@@ -22,11 +23,13 @@ class AnnotatedRows:
         instances: video_id and what is annotated in it, of the videos whose rows are at hand, in order.
     """
 
-    def __init__(self, found: Sequences, dataset: Dataset, *, store: FeatureStore, progress: bool = False) -> None:
+    def __init__(
+        self, found: Sequences | JointRows, dataset: Dataset, *, store: FeatureStore, progress: bool = False
+    ) -> None:
         """Measure what is missing and leave out, with a warning in the log, what cannot be had.
 
         Args:
-            found: the source of rows, made ready by fit_sequences.
+            found: the source of rows, or several, made ready by fit_sequences or fit_joint_rows.
             dataset: whose training subset counts, as far as it has instances.
             store: where rows lie.
             progress: show a line while measuring.
@@ -35,7 +38,8 @@ class AnnotatedRows:
             DataError: when no annotated training video has rows.
         """
         self._known = {a.video.video_id: a for a in dataset.subset("training").annotations if a.instances}
-        videos = ready([found], [a.video for a in self._known.values()], store=store, progress=progress)
+        sources = found.sources if isinstance(found, JointRows) else (found,)
+        videos = ready(sources, [a.video for a in self._known.values()], store=store, progress=progress)
         if not videos:
             raise DataError(f"learning needs annotated training videos with features, but {dataset.name} has none")
         self.instances: list[tuple[str, Sequence[Instance]]] = [
