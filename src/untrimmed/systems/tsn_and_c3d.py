@@ -37,10 +37,10 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from torch.nn import Module
 
+from untrimmed.features import laptop_streams
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.extract import extract
 from untrimmed.features.feature import Feature
-from untrimmed.features.flow.dis import Dis
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream, fit_stream, stream_scores
@@ -48,7 +48,7 @@ from untrimmed.fuse.weights import weighted_mean
 from untrimmed.nets.backbone import Backbone, fill
 from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.c3d import C3d, Ltc
-from untrimmed.nets.small import Small3d, SmallNet
+from untrimmed.nets.small import Small3d
 from untrimmed.nets.zoo import AnyNet
 from untrimmed.records import ClassScores, DataError, Dataset, NotTrained, Prediction, Task, Video
 from untrimmed.systems.saving import labels_of, load_system, save_system
@@ -203,31 +203,18 @@ class TsnAndC3d(System[TsnAndC3dConfig]):
             raise NotTrained("system 06 (TSN and C3D) must be fitted or loaded first")
 
 
-_SMALL_RGB = RgbImages(size=(64, 86), per_second=12)
-_SMALL_FLOW = FlowImages(size=(64, 86), per_second=12, method=Dis(), bound=8.0)
-_SMALL_TRAINING = Schedule(
-    steps=300, batch_size=32, optimizer="adamw", learning_rate=3e-3, weight_decay=0.01, decay="cosine", warmup_steps=20
-)
-
-
-def _small(net: AnyNet, images: RgbImages | FlowImages, *, sections: int, frames: int) -> Stream:
-    return Stream(
-        net=net,
-        images=images,
-        sampling=Sampling(sections=sections, frames=frames),
-        augmentation=Augmentation(),
-        schedule=_SMALL_TRAINING if sections > 1 else replace(_SMALL_TRAINING, batch_size=16),
-        views=TestViews(positions=8, ten_crop=False),
-    )
+def _longer(stream: Stream) -> Stream:
+    net = Small3d(frames=32, input_size=(40, 40))
+    return replace(stream, net=net, sampling=Sampling(sections=1, frames=32))
 
 
 LAPTOP = TsnAndC3dConfig(
-    rgb_tsn=_small(SmallNet(), _SMALL_RGB, sections=3, frames=1),
-    flow_tsn=_small(SmallNet(), _SMALL_FLOW, sections=3, frames=5),
-    rgb_c3d=_small(Small3d(frames=16), _SMALL_RGB, sections=1, frames=16),
-    flow_c3d=_small(Small3d(frames=16), _SMALL_FLOW, sections=1, frames=16),
-    rgb_ltc=_small(Small3d(frames=32, input_size=(40, 40)), _SMALL_RGB, sections=1, frames=32),
-    flow_ltc=_small(Small3d(frames=32, input_size=(40, 40)), _SMALL_FLOW, sections=1, frames=32),
+    rgb_tsn=laptop_streams.RGB_TSN,
+    flow_tsn=laptop_streams.FLOW_TSN,
+    rgb_c3d=laptop_streams.RGB_CLIPS,
+    flow_c3d=laptop_streams.FLOW_CLIPS,
+    rgb_ltc=_longer(laptop_streams.RGB_CLIPS),
+    flow_ltc=_longer(laptop_streams.FLOW_CLIPS),
     submitted=ALL_STREAMS,
 )
 """The variant for two cores: 64 x 86 pictures twelve times a second, DIS flow, residual nets of ten narrow layers, 300
