@@ -12,16 +12,21 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from benchmarks.table import Row
+from untrimmed.configs import rewritten
+from untrimmed.features.clip_sets import Augmentation
 from untrimmed.features.store import FeatureStore
 from untrimmed.fuse.weights import weighted_mean
 from untrimmed.records import Annotation, Dataset, Instance, Video
 from untrimmed.systems.tsn_and_c3d import LAPTOP, StreamName, TsnAndC3d, TsnAndC3dConfig
 from untrimmed.train import Run
+
+C = TypeVar("C")
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "video"
 RIDGE = {"ut_interaction": (0.65, 0.74), "yoga": (0.67, 0.67), "tennis": (0.19, 0.23)}
@@ -83,7 +88,7 @@ def run(
         used = store or FeatureStore(Path(folder))
         for name in sets:
             dataset = clips(name, manifest)
-            fitting = _unmirrored(config) if name in SIDED else config
+            fitting = unmirrored(config) if name in SIDED else config
             results = [figures(dataset, fitting, store=used, seed=seed) for seed in seeds]
             low, high = RIDGE[name]
             note = f"{len(seeds)} seed(s), {results[0][1]:.0f} s for fit and predict"
@@ -103,12 +108,9 @@ def run(
     return rows
 
 
-def _unmirrored(config: TsnAndC3dConfig) -> TsnAndC3dConfig:
-    streams = {}
-    for name in config.trained:
-        stream = config.stream(name)
-        streams[name] = replace(stream, augmentation=replace(stream.augmentation, flips=False))
-    return replace(config, **streams)
+def unmirrored(config: C) -> C:
+    """A system's configuration whose clips are never mirrored."""
+    return rewritten(config, lambda part: replace(part, flips=False) if isinstance(part, Augmentation) else part)
 
 
 def _named(names: list[str]) -> TsnAndC3dConfig:

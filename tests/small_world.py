@@ -1,9 +1,10 @@
 """A small playground and small variants of the systems, for tests that run the whole path."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from untrimmed.configs import rewritten
 from untrimmed.data.playground import PlaygroundConfig, write_playground
 from untrimmed.train import Schedule
 
@@ -31,11 +32,10 @@ def draw(folder: Path) -> Path:
 
 def shortened(config: Any) -> Any:
     """The same configuration with every training cut to a few steps of small batches."""
-    if isinstance(config, Schedule):
-        return replace(config, steps=STEPS, epochs=None, batch_size=2, patience=None, warmup_steps=0, milestones=())
-    if isinstance(config, tuple):
-        return tuple(shortened(item) for item in config)
-    if is_dataclass(config) and not isinstance(config, type):
-        parts = {field.name: shortened(getattr(config, field.name)) for field in fields(config) if field.init}
-        return replace(config, **parts)
-    return config
+
+    def cut(part: Any) -> Any:
+        if not isinstance(part, Schedule):
+            return part
+        return replace(part, steps=STEPS, epochs=None, batch_size=2, patience=None, warmup_steps=0, milestones=())
+
+    return rewritten(config, cut)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import types
 import typing
+from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,30 @@ def from_plain(cls: type[C], plain: Any, *, where: str = "configuration") -> C:
         DataError: on a missing or unknown field or a value of the wrong type.
     """
     return typing.cast(C, _build(cls, plain, where))
+
+
+def parts_of(config: Any) -> Iterator[Any]:
+    """A configuration and all configurations inside it, from the outside in, in the order of their fields."""
+    if isinstance(config, tuple):
+        for item in config:
+            yield from parts_of(item)
+    elif dataclasses.is_dataclass(config) and not isinstance(config, type):
+        yield config
+        for field in dataclasses.fields(config):
+            yield from parts_of(getattr(config, field.name))
+
+
+def rewritten(config: C, change: Callable[[Any], Any]) -> C:
+    """The configuration with every configuration inside it put through `change`, from the inside out."""
+    found: Any = config
+    if isinstance(config, tuple):
+        found = tuple(rewritten(item, change) for item in config)
+    elif dataclasses.is_dataclass(config) and not isinstance(config, type):
+        fields = [field.name for field in dataclasses.fields(config) if field.init]
+        found = change(
+            dataclasses.replace(config, **{name: rewritten(getattr(config, name), change) for name in fields})
+        )
+    return typing.cast(C, found)
 
 
 def content_hash(config: Any) -> str:

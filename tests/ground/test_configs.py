@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from untrimmed.configs import content_hash, from_plain, to_plain
+from untrimmed.configs import content_hash, from_plain, parts_of, rewritten, to_plain
 from untrimmed.records import DataError
 
 
@@ -87,3 +87,16 @@ def test_the_hash_follows_the_meaning(tmp_path: Path) -> None:
 def test_what_is_no_configuration_is_refused() -> None:
     with pytest.raises(TypeError, match="got object"):
         to_plain(object())
+
+
+def test_parts_are_found_and_rewritten_wherever_they_lie() -> None:
+    @dataclass(frozen=True)
+    class Holder:
+        methods: tuple[Fast | Exact, ...]
+        one: Config
+
+    holder = Holder((Fast(), Exact(tau=0.5)), Config(method=Fast(levels=4)))
+    assert list(parts_of(holder)) == [holder, *holder.methods, holder.one, holder.one.method]
+    deeper = rewritten(holder, lambda part: replace(part, levels=part.levels + 1) if isinstance(part, Fast) else part)
+    assert deeper == Holder((Fast(levels=4), Exact(tau=0.5)), Config(method=Fast(levels=5)))
+    assert rewritten(holder, lambda part: part) == holder

@@ -5,46 +5,54 @@ files beside its own weights, so that it can be moved.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from untrimmed.configs import parts_of, rewritten
 from untrimmed.features.feature import Feature
+from untrimmed.records import DataError
 
 C = TypeVar("C")
 
 
 def given_files(config: Any) -> list[Path]:
     """The weights of all features in a configuration, each once, in the order of its fields."""
-    found: dict[Path, None] = {}
-
-    def look(value: Any) -> None:
-        weights = getattr(value, "weights", None)
-        if isinstance(value, Feature) and isinstance(weights, Path):
-            found[weights] = None
-        if isinstance(value, tuple):
-            for item in value:
-                look(item)
-        elif is_dataclass(value) and not isinstance(value, type):
-            for field in fields(value):
-                look(getattr(value, field.name))
-
-    look(config)
-    return list(found)
+    weights = [getattr(part, "weights", None) for part in parts_of(config) if isinstance(part, Feature)]
+    return list(dict.fromkeys(path for path in weights if isinstance(path, Path)))
 
 
 def with_given_files(config: C, files: Mapping[Path, Path]) -> C:
     """The configuration with the weights of its features taken from other files."""
 
-    def walk(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(walk(item) for item in value)
-        if not is_dataclass(value) or isinstance(value, type):
-            return value
-        changed = {field.name: walk(getattr(value, field.name)) for field in fields(value) if field.init}
-        if isinstance(value, Feature) and changed.get("weights") in files:
-            changed["weights"] = files[changed["weights"]]
-        return replace(value, **changed)
+    def moved(part: Any) -> Any:
+        weights = getattr(part, "weights", None) if isinstance(part, Feature) else None
+        return replace(part, weights=files[weights]) if weights in files else part
 
-    result: C = walk(config)
-    return result
+    return rewritten(config, moved)
+
+
+def with_feature_weights(config: C, weights: Mapping[str, Path]) -> C:
+    """The configuration with learnt nets given to the features that want one.
+
+    Args:
+        config: of a system.
+        weights: files by the features' names, e.g. key_points.
+
+    Raises:
+        DataError: when no feature of the configuration has one of the names.
+    """
+    used: set[str] = set()
+
+    def given(part: Any) -> Any:
+        if not isinstance(part, Feature) or part.name not in weights:
+            return part
+        used.add(part.name)
+        feature: Any = part
+        return replace(feature, weights=weights[part.name])
+
+    changed = rewritten(config, given)
+    for name in weights:
+        if name not in used:
+            raise DataError(f"{type(config).__name__} has no feature {name} that {weights[name]} could be given to")
+    return changed

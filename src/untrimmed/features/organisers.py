@@ -8,11 +8,12 @@ large-scale video benchmark for human activity understanding, CVPR 2015.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from untrimmed.aggregate.codebook import CodebookConfig
+from untrimmed.configs import rewritten
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.flow.dis import Dis
 from untrimmed.features.images import FlowImages, RgbImages
@@ -161,16 +162,14 @@ def _changed(config: Any, files: Mapping[Kind, Path], change: Callable[[Kind, Se
     """The configuration with every source changed whose kind has a file; each file must find its source."""
     used: set[Kind] = set()
 
-    def walk(value: Any) -> Any:
-        kind = kind_of(value) if isinstance(value, SequenceSource) else None
-        if kind is not None and kind in files:
-            used.add(kind)
-            return change(kind, value)
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{field.name: walk(getattr(value, field.name)) for field in fields(value)})
-        return value
+    def given(part: Any) -> Any:
+        kind = kind_of(part) if isinstance(part, SequenceSource) else None
+        if kind is None or kind not in files:
+            return part
+        used.add(kind)
+        return change(kind, part)
 
-    changed = walk(config)
+    changed = rewritten(config, given)
     for kind in files:
         if kind not in used:
             raise DataError(f"{type(config).__name__} has no feature {kind} that a file could give, got {files[kind]}")
