@@ -26,7 +26,7 @@ def with_given_files(config: C, files: Mapping[Path, Path]) -> C:
     """The configuration with the weights of its features taken from other files."""
 
     def moved(part: Any) -> Any:
-        weights = getattr(part, "weights", None) if isinstance(part, Feature) else None
+        weights: Any = getattr(part, "weights", None) if isinstance(part, Feature) else None
         return replace(part, weights=files[weights]) if weights in files else part
 
     return rewritten(config, moved)
