@@ -1,15 +1,16 @@
 """Recognition ensembles in their laptop variants on real clips: top-1 beside the ridge baselines.
 
-    python -m benchmarks.real_ensembles [SET ...] [NUMBER ...] [/STORE]
+    python -m benchmarks.real_ensembles [SET ...] [NUMBER ...] [/STORE] [FEATURE=WEIGHTS ...]
 
-Trained from scratch on one set of labelled clips at a time, split by group; see real_clips. Features whose nets were
-learnt elsewhere (key points, depth) are left out with their members.
+Trained from scratch on one set of labelled clips at a time, split by group; see real_clips. The nets that key points,
+confidence maps and depth are measured with are files, e.g. key_points=pose.safetensors; without one they are drawn at
+random. Clips without sound are silent.
 """
 
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.real_clips import RIDGE, SHARED, SIDED, clips, unmirrored
 from benchmarks.table import Row
 from untrimmed.configs import parts_of
 from untrimmed.features.feature import Feature
+from untrimmed.features.given_files import with_feature_weights
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import Dataset, Task
 from untrimmed.systems.catalogue import SYSTEMS, entry_of
@@ -31,25 +33,16 @@ NUMBERS = tuple(
     for entry in SYSTEMS
     if issubclass(entry.system, EnsembleSystem) and Task.RECOGNITION in entry.system.tasks
 )
-SOUNDLESS = ("spectrogram", "spectrum", "audio", "logmel")
-"""Beginnings of the names of features of sound; the clips have none."""
 
 
-def seen_alone(config: Any) -> Any:
-    """The configuration without members that hear, or look through a net that was learnt elsewhere."""
-
-    def usable(member: Any) -> bool:
-        features = [part for part in parts_of(member) if isinstance(part, Feature)]
-        return not any(hasattr(part, "weights") or part.name.startswith(SOUNDLESS) for part in features)
-
-    return replace(config, members=tuple(member for member in config.members if usable(member)))
-
-
-def figures(number: int, dataset: Dataset, *, store: FeatureStore, run: Run) -> tuple[dict[str, float], float]:
+def figures(
+    number: int, dataset: Dataset, *, store: FeatureStore, run: Run, weights: Mapping[str, Path]
+) -> tuple[dict[str, float], float]:
     """Top-1 on the testing part of each member and of the fusion, and the seconds that fit and predict took."""
     begun = time.perf_counter()
     entry = entry_of(number)
-    config = seen_alone(entry.laptop)
+    names = {part.name for part in parts_of(entry.laptop) if isinstance(part, Feature)}
+    config = with_feature_weights(entry.laptop, {name: path for name, path in weights.items() if name in names})
     system: Any = entry.system(unmirrored(config) if dataset.name in SIDED else config)
     system.fit(dataset, store=store, run=run)
     testing = dataset.subset("testing")
@@ -65,7 +58,11 @@ def figures(number: int, dataset: Dataset, *, store: FeatureStore, run: Run) -> 
 
 
 def run(
-    sets: tuple[str, ...] = tuple(RIDGE), *, numbers: tuple[int, ...] = NUMBERS, store: FeatureStore | None = None
+    sets: tuple[str, ...] = tuple(RIDGE),
+    *,
+    numbers: tuple[int, ...] = NUMBERS,
+    store: FeatureStore | None = None,
+    weights: Mapping[str, Path] | None = None,
 ) -> list[Row]:
     """A row for each set, system and member; none where the clips are absent."""
     manifest = SHARED / "manifest.csv"
@@ -80,7 +77,7 @@ def run(
             low, high = RIDGE[name]
             for number in numbers:
                 work = Run(folder=Path(folder) / name, device="cpu")  # equal streams are trained once
-                found, seconds = figures(number, dataset, store=used, run=work)
+                found, seconds = figures(number, dataset, store=used, run=work, weights=weights or {})
                 for member, value in found.items():
                     whole = member == "fused"
                     rows.append(
@@ -104,4 +101,5 @@ if __name__ == "__main__":
     chosen = tuple(word for word in words if word in RIDGE) or tuple(RIDGE)
     several = tuple(int(word) for word in words if word.isdigit()) or NUMBERS
     stores = [FeatureStore(Path(word)) for word in words if word.startswith("/")]
-    run(chosen, numbers=several, store=stores[0] if stores else None)
+    given = {name: Path(path) for name, mark, path in (word.partition("=") for word in words) if mark}
+    run(chosen, numbers=several, store=stores[0] if stores else None, weights=given)
