@@ -116,7 +116,10 @@ class DeepQuantization(nn.Module):
         self, rows: Float[Tensor, "n steps dims"], lengths: Int[Tensor, " n"] | None = None
     ) -> Float[Tensor, "n numbers"]:
         """The vector of each video: its score, each number to the power, of length 1; arguments and errors as there."""
-        score = self.score(rows, lengths)
+        return self.comparable(self.score(rows, lengths))
+
+    def comparable(self, score: Float[Tensor, "n numbers"]) -> Float[Tensor, "n numbers"]:
+        """Scores, which may be sums over parts of a video, as vectors: each number to the power, of length 1."""
         return functional.normalize(score.sign() * score.abs() ** self.config.power, dim=1)
 
 

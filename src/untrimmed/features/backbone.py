@@ -1,7 +1,7 @@
 """Features by a net: one step a window of stored pictures, RGB or flow, 2-D nets and 3-D nets alike."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from untrimmed.features.images import RgbImages
 from untrimmed.features.picture_kinds import AnyImages
 from untrimmed.media.transforms import centre_crop, resize
 from untrimmed.nets.backbone import Backbone, restored
+from untrimmed.nets.positions import feature_map
 from untrimmed.nets.zoo import AnyNet, SmallNet
 from untrimmed.records import DataError
 from untrimmed.timeline import TimeGrid
@@ -52,8 +53,9 @@ class BackboneFeature(Feature):
     """Height and width that stored pictures are scaled to first; None leaves them. Report 06: (256, 340) for TSN."""
     whole: bool = False
     """Whether pictures are scaled to the net's input as they are, instead of the centre being cut out."""
-    output: Literal["features", "logits", "scores"] = "features"
-    """The pooled feature before the last layer, the last layer's logits, or their softmax."""
+    output: Literal["features", "logits", "scores", "positions"] = "features"
+    """The pooled feature before the last layer, the last layer's logits, their softmax, or the features at all
+    positions of the last map, which follow each other within the stretch of their step."""
     seed: int = 0
     """Draws the weights where there is no file; counts only then."""
 
@@ -72,7 +74,7 @@ class BackboneFeature(Feature):
         return (self.images,)
 
     def rows(self, video: Path, given: Mapping[Feature, Measurement]) -> Rows:
-        """One row a step, (steps, dims) or (steps, classes)."""
+        """One row a step, (steps, dims) or (steps, classes); (steps * positions, dims) of maps."""
         pictures = given[self.images]
         if not isinstance(pictures, ImageSequence):
             raise DataError(f"feature {self.key} of {video.name} is measured from pictures, got rows")
@@ -90,18 +92,24 @@ class _NetRows(Rows):
         self._feature = feature
         self._pictures = pictures
         self._net = _net(feature, str(torch.get_default_device()))
+        self._rows_a_step = 1
 
     def grid(self) -> TimeGrid:
-        return self._feature.grid(self._pictures.grid)
+        steps = self._feature.grid(self._pictures.grid)
+        rows = self._rows_a_step
+        return replace(steps, stride=steps.stride / rows, steps=steps.steps * rows)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         feature = self._feature
         together = max(1, PICTURES // feature.frames)
-        for first in range(0, self.grid().steps, together):
-            steps = np.arange(first, min(first + together, self.grid().steps))
-            yield self._measured(window_indices(steps, feature=feature, length=len(self._pictures)))
+        count = feature.grid(self._pictures.grid).steps
+        for first in range(0, count, together):
+            steps = np.arange(first, min(first + together, count))
+            rows = self._measured(window_indices(steps, feature=feature, length=len(self._pictures)))
+            self._rows_a_step = len(rows) // len(steps)
+            yield rows
 
-    def _measured(self, windows: Int[np.ndarray, "steps frames"]) -> Float[np.ndarray, "steps dims"]:
+    def _measured(self, windows: Int[np.ndarray, "steps frames"]) -> Float[np.ndarray, "rows dims"]:
         needed, place = np.unique(windows, return_inverse=True)
         crops = net_input(self._pictures.frames(needed), feature=self._feature, size=self._net.input_size)
         clips = arranged(crops[place.reshape(-1)], frames=self._feature.frames, solid=self._net.frames is not None)
@@ -112,6 +120,8 @@ class _NetRows(Rows):
     def _answer(self, clips: Tensor) -> Tensor:
         if self._feature.output == "features":
             return self._net.pooled(clips)
+        if self._feature.output == "positions":
+            return feature_map(self._net, clips).movedim(1, -1).flatten(0, -2)
         logits = self._net(clips)
         return logits if self._feature.output == "logits" else logits.softmax(1)
 

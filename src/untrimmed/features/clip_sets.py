@@ -65,6 +65,9 @@ class TestViews:
     """Clips, at the middles of as many sections; TSN, section 3.3."""
     ten_crop: bool = True
     """Corners and centre and their mirror images (TSN, section 3.3), or the centre alone."""
+    scales: tuple[int, ...] = ()
+    """Heights, in pixels, at which a 3-D net sees the centre as a fully convolutional one (report 15, Observation 4);
+    none leaves it at crops of the size that it was trained with."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +185,7 @@ class ClipSet:
         return torch.from_numpy(arranged(clips, frames=self.sampling.frames, solid=self.solid))
 
 
-def class_order(
-    labels: Sequence[int], generator: np.random.Generator, *, balanced: bool
-) -> Int[np.ndarray, " items"]:
+def class_order(labels: Sequence[int], generator: np.random.Generator, *, balanced: bool) -> Int[np.ndarray, " items"]:
     """The items of one epoch: each once, or, balanced, as many with all classes drawn equally often."""
     if not balanced:
         return generator.permutation(len(labels))

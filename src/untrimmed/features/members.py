@@ -150,7 +150,8 @@ def fit_members(configs: Sequence[Member], dataset: Dataset, *, store: FeatureSt
             nets[member.name] = fit_stream(one, dataset, store=store, run=run, name=f"net-{content_hash(one)}")
         else:
             for source in one.sources:
-                sources.setdefault(source, fit_sequences(source, dataset, store=store, run=run))
+                if source not in sources:
+                    sources[source] = fit_sequences(source, dataset, store=store, run=run)
             name = f"rows-{content_hash(one)}"
             nets[member.name] = fit_row_net(one, sources, dataset, store=store, run=run, name=name)
         log.info("member %s is trained", member.name)

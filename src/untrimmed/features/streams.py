@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,8 +21,10 @@ from untrimmed.features.clip_sets import (
     pieces_of,
     views_of,
 )
+from untrimmed.features.hard_mining import HardMining, clip_logits, mine
 from untrimmed.features.picture_kinds import AnyImages
 from untrimmed.features.store import FeatureStore
+from untrimmed.features.whole_views import trained_window, whole_scores
 from untrimmed.nets.backbone import Backbone, partial_batch_norm, without_weights
 from untrimmed.nets.tsn import Tsn
 from untrimmed.nets.zoo import AnyNet
@@ -55,6 +58,8 @@ class Stream:
     """Freeze all batch normalisation but the first (TSN, section 3.2); only for nets that start from given weights."""
     balanced: bool = False
     """Draw classes equally often (report 08, section 2.1) instead of clips."""
+    hard_mining: HardMining | None = None
+    """Further epochs on the clips that the trained net is least sure of (report 14, section 2.4); None has none."""
     whole_videos: bool = False
     """Learn from whole untrimmed videos under their labels instead of the annotated instances."""
 
@@ -119,15 +124,20 @@ def fit_stream(stream: Stream, dataset: Dataset, *, store: FeatureStore, run: Ru
     data = clip_set(stream, pieces, store=store, size=backbone.input_size)
     checked = available(dataset.subset("validation"), stream, store=store) if stream.schedule.patience else ()
     validation = clip_set(stream, checked, store=store, size=backbone.input_size)
-    fit(
-        Tsn(backbone, consensus=stream.consensus),
-        data,
-        cross_entropy,
-        schedule=stream.schedule,
-        run=run,
-        name=name,
-        validate=(lambda model: accuracy(model, validation)) if checked else None,
-    )
+    model = Tsn(backbone, consensus=stream.consensus)
+    validate = partial(accuracy, data=validation) if checked else None
+    fit(model, data, cross_entropy, schedule=stream.schedule, run=run, name=name, validate=validate)
+    if stream.hard_mining is not None:
+        mine(
+            model,
+            data,
+            cross_entropy,
+            clip_logits,
+            mining=stream.hard_mining,
+            schedule=stream.schedule,
+            run=run,
+            name=name,
+        )
     return backbone
 
 
@@ -143,11 +153,27 @@ def stream_scores(
         store: where they are.
 
     Returns:
-        (video_id, scores): the consensus of the softmax over all positions and crops.
+        (video_id, scores): the consensus of the softmax over all positions and crops, or, where the views have scales,
+        the mean over these.
     """
     device = backbone.mean.device
     backbone.eval()
+    window = trained_window(backbone) if stream.views.scales else (1, 1)
     for video_id in video_ids:
+        if stream.views.scales:
+            yield (
+                video_id,
+                whole_scores(
+                    backbone,
+                    opened(store, stream.images, video_id),
+                    sampling=stream.sampling,
+                    positions=stream.views.positions,
+                    scales=stream.views.scales,
+                    window=window,
+                    resized_to=stream.augmentation.resized_to,
+                ),
+            )
+            continue
         blocks = views_of(
             opened(store, stream.images, video_id),
             sampling=stream.sampling,

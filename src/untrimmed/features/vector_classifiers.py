@@ -14,11 +14,16 @@ from untrimmed.classify.calibration import PlattScaling, fit_platt, shares, soft
 from untrimmed.classify.linear import Linear, LinearConfig, fit_linear
 from untrimmed.classify.svm import draw_folds
 from untrimmed.features.feature import Feature
+from untrimmed.features.quantized_rows import QuantizedRow
+from untrimmed.features.quantized_vectors import Quantized, fit_quantized, quantized_tables, restore_quantized
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.vectors import VideoVector, class_members
 from untrimmed.records import DataError, Dataset, Video
 from untrimmed.train import Run
+
+Rows = tuple[SequenceSource, Quantized | None]
+"""Where the rows that a vector is made of come from, and how they are quantized."""
 
 FOLDS = 5
 """Parts of the training videos that are left out in turn where confidences are calibrated; the reports do not say."""
@@ -43,13 +48,13 @@ class VectorClassifiers:
 
     Attributes:
         configs: what they are.
-        sources: the rows that vectors are made of.
+        sources: the rows that vectors are made of, by where they come from and how they are quantized.
         linear: the trained weights.
         platt: the sigmoids of those that are calibrated.
     """
 
     configs: Mapping[str, VectorClassifier]
-    sources: Mapping[SequenceSource, Sequences]
+    sources: Mapping[Rows, Sequences]
     linear: Mapping[str, Linear]
     platt: Mapping[str, PlattScaling]
 
@@ -84,7 +89,9 @@ class VectorClassifiers:
         """What save_system keeps: each source once, and the weights of each classifier."""
         kept: dict[str, Mapping[str, Tensor]] = {}
         for number, source in enumerate(self.sources.values()):
-            kept |= source.tables(f"source-{number}")
+            quantized = source.feature if isinstance(source.feature, QuantizedRow) else None
+            name = f"source-{number}"
+            kept |= source.tables(name) if quantized is None else quantized_tables(quantized, name)
         for name, linear in self.linear.items():
             kept[f"linear-{name}"] = {
                 "weight": torch.from_numpy(linear.weight.astype(np.float32)),
@@ -95,7 +102,7 @@ class VectorClassifiers:
         return kept
 
     def _table(self, vector: VideoVector, videos: Sequence[Video], store: FeatureStore) -> np.ndarray:
-        return vector.table(self.sources[vector.source], videos, store=store)
+        return vector.table(self.sources[_rows(vector)], videos, store=store)
 
 
 def fit_vector_classifiers(
@@ -113,8 +120,14 @@ def fit_vector_classifiers(
     Raises:
         DataError: when no training video has a class and all features.
     """
-    distinct = dict.fromkeys(one.vector.source for one in configs.values())
-    sources = {source: fit_sequences(source, dataset, store=store, run=run) for source in distinct}
+    given = dict.fromkeys(one.vector.source for one in configs.values())
+    bases = {source: fit_sequences(source, dataset, store=store, run=run) for source in given}
+    sources = {
+        (source, how): bases[source]
+        if how is None
+        else fit_quantized(how, bases[source], dataset, store=store, run=run)
+        for source, how in _distinct(configs)
+    }
     labelled = [annotation.video for annotation in dataset.subset("training").annotations if annotation.labels]
     videos = ready(list(sources.values()), labelled, store=store, progress=run.progress)
     if not videos:
@@ -123,7 +136,7 @@ def fit_vector_classifiers(
     linear, platt, vectors = {}, {}, {}
     for name, one in configs.items():
         if one.vector not in vectors:
-            vectors[one.vector] = one.vector.table(sources[one.vector.source], videos, store=store)
+            vectors[one.vector] = one.vector.table(sources[_rows(one.vector)], videos, store=store)
         linear[name] = single(_fitted(vectors[one.vector], members, one.linear))
         if one.confidence == "platt":
             held_out = _held_out_margins(vectors[one.vector], members, one.linear, seed=run.seed)
@@ -139,10 +152,11 @@ def restore_vector_classifiers(
     Raises:
         DataError: when a table is missing or does not fit.
     """
-    distinct = dict.fromkeys(one.vector.source for one in configs.values())
     sources = {
-        source: Sequences.restore(source, f"source-{number}", tables, folder=folder)
-        for number, source in enumerate(distinct)
+        (source, how): Sequences.restore(source, f"source-{number}", tables, folder=folder)
+        if how is None
+        else restore_quantized(how, source, f"source-{number}", tables, folder=folder)
+        for number, (source, how) in enumerate(_distinct(configs))
     }
     linear, platt = {}, {}
     for name, one in configs.items():
@@ -166,6 +180,15 @@ def single(linear: Linear) -> Linear:
     """The same classifier in the numbers that are kept, so that what was saved says the same as what was trained."""
     weight, bias = (values.astype(np.float32).astype(np.float64) for values in (linear.weight, linear.bias))
     return Linear(weight, bias, linear.config)
+
+
+def _rows(vector: VideoVector) -> Rows:
+    return vector.source, vector.quantization
+
+
+def _distinct(configs: Mapping[str, VectorClassifier]) -> list[Rows]:
+    """What vectors are made of, each once, in the order of the classifiers."""
+    return list(dict.fromkeys(_rows(one.vector) for one in configs.values()))
 
 
 def _held_out_margins(

@@ -1,4 +1,4 @@
-"""One vector a video: its rows averaged, in sections or as a whole, and scaled."""
+"""One vector a video: its rows averaged, in sections or as a whole, and scaled; or its local features quantized."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from untrimmed.aggregate.sections import section_means
+from untrimmed.features.quantized_vectors import Quantized
 from untrimmed.features.sequences import Sequences, SequenceSource
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import DataError, Dataset, Video
@@ -23,10 +24,18 @@ class VideoVector:
     """Equal pieces whose means are stacked; report 01 takes 3 for C3D."""
     norm: Literal["l1", "l2"] | None = None
     """Scale of the vector at the end; report 01 takes l1 for ImageNetShuffle."""
+    quantization: Quantized | None = None
+    """Deep quantization of local features of the source (report 17) in place of the mean of its rows."""
 
     def __post_init__(self) -> None:
         if self.sections < 1:
             raise DataError(f"sections of a video vector must be at least 1, got {self.sections}")
+        plain = self.sections == 1 and self.norm is None and self.source.projection is None
+        if self.quantization is not None and not plain:
+            raise DataError(
+                "a quantized vector has a projection and a length of its own: it needs sections 1 and neither norm nor "
+                f"projection, got {self.sections}, {self.norm} and {self.source.projection}"
+            )
 
     def of(self, rows: Float[np.ndarray, "steps dims"]) -> Float[np.ndarray, " sections_dims"]:
         """The vector of some rows; one of zeros stays so."""
@@ -42,7 +51,7 @@ class VideoVector:
         """The vectors of videos whose rows are at hand, one a row.
 
         Args:
-            found: the source, made ready by fit_sequences.
+            found: the source, made ready by fit_sequences (and fit_quantized).
             videos: at least one.
             store: where the rows lie.
 

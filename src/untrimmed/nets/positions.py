@@ -1,11 +1,11 @@
-"""Nets on clips that may be larger and longer than they were trained with: a logit at every position, averaged."""
+"""Nets on clips that may be larger and longer than they were trained with: features and logits at every position."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from untrimmed.nets.backbone import Backbone
@@ -27,8 +27,42 @@ class SolidBackbone(Backbone):
         return self.feature_map(x).mean((2, 3, 4))
 
 
+def feature_map(net: Backbone, x: Shaped[Tensor, "n channels *places"]) -> Float[Tensor, "n dims *positions"]:
+    """The feature at every position of the last map: what the net's pooled feature is the mean of.
+
+    A SolidBackbone says it itself. Of other nets it is the last answer of any of their layers that has as many
+    channels as the pooled feature and this as its mean.
+
+    Args:
+        net: in evaluation mode.
+        x: pictures of a 2-D net, or clips of a 3-D one.
+
+    Raises:
+        DataError: when the net does not end in the mean over a map.
+    """
+    if isinstance(net, SolidBackbone):
+        return net.feature_map(x)
+    maps: list[Tensor] = []
+
+    def look(_layer: nn.Module, _given: tuple[object, ...], answer: object) -> None:
+        if isinstance(answer, Tensor) and answer.ndim == x.ndim and answer.shape[:2] == (len(x), net.dims):
+            maps.append(answer)
+
+    handles = [layer.register_forward_hook(look) for layer in net.modules()]
+    try:
+        pooled = net.pooled(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    maps.sort(key=lambda each: each[0, 0].numel() > 1)  # what has one position may be the pooled feature itself
+    for found in reversed(maps):
+        if torch.allclose(found.flatten(2).mean(2), pooled, rtol=1e-3, atol=1e-4):
+            return found
+    raise DataError(f"{type(net).__name__} has no map whose mean over all positions is its feature of {net.dims} dims")
+
+
 def position_logits(
-    net: SolidBackbone, x: Shaped[Tensor, "n channels time height width"], *, window: tuple[int, int] | None = None
+    net: Backbone, x: Shaped[Tensor, "n channels time height width"], *, window: tuple[int, int] | None = None
 ) -> Float[Tensor, "n classes *positions"]:
     """The logits at every place a window of the feature map can stand, averaged within it.
 
@@ -36,7 +70,7 @@ def position_logits(
     a window of one position the mean of the answer over all positions is net(x).
 
     Args:
-        net: in evaluation mode.
+        net: a 3-D one in evaluation mode.
         x: clips of any height, width and time that leave one window.
         window: height and width, in positions of the feature map: 7 x 7 for nets trained at 224 pixels. None takes one
             position.
@@ -45,9 +79,9 @@ def position_logits(
         (n, classes, time, height, width) over the places of the window; in time every position has its own.
 
     Raises:
-        DataError: when the map is smaller than the window.
+        DataError: when the map is smaller than the window, or the net has none.
     """
-    features = net.feature_map(x)
+    features = feature_map(net, x)
     if window is not None:
         if window[0] > features.shape[3] or window[1] > features.shape[4]:
             raise DataError(f"pictures of {tuple(x.shape[-2:])} leave a map of {tuple(features.shape[3:])}, less than "
@@ -57,7 +91,7 @@ def position_logits(
 
 
 def multi_scale_scores(
-    net: SolidBackbone,
+    net: Backbone,
     scales: Iterable[Shaped[Tensor, "n channels time _height _width"]],
     *,
     window: tuple[int, int] = (7, 7),

@@ -5,11 +5,28 @@ from untrimmed.nets.bn_inception import BnInception
 from untrimmed.nets.c3d import C3d, Ltc
 from untrimmed.nets.frame_nets import FrameNet
 from untrimmed.nets.inflated import Inflated
+from untrimmed.nets.injection import DepthMotionResnet
+from untrimmed.nets.memory_net import MemoryNet
 from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
+from untrimmed.nets.vgg_audio import VggAudio
 
-AnyNet = BesNet | BnInception | C3d | FrameNet | Inflated | Ltc | P3d | Resnet | SmallNet | Small3d
+AnyNet = (
+    BesNet
+    | BnInception
+    | C3d
+    | DepthMotionResnet
+    | FrameNet
+    | Inflated
+    | Ltc
+    | MemoryNet
+    | P3d
+    | Resnet
+    | SmallNet
+    | Small3d
+    | VggAudio
+)
 """A configuration field of this type can hold, write and read any of them."""
 
 __all__ = [
@@ -17,11 +34,14 @@ __all__ = [
     "BesNet",
     "BnInception",
     "C3d",
+    "DepthMotionResnet",
     "FrameNet",
     "Inflated",
     "Ltc",
+    "MemoryNet",
     "P3d",
     "Resnet",
     "Small3d",
     "SmallNet",
+    "VggAudio",
 ]

@@ -9,8 +9,10 @@ from untrimmed.systems import (
     context_captions,
     expert_windows,
     frame_votes,
+    multiscale_attention,
     multitask_lstm,
     prop_ssad,
+    shifting_attention,
     six_votes,
     three_features,
     tsn_and_c3d,
@@ -51,12 +53,22 @@ SYSTEMS: tuple[Entry, ...] = (
         laptop=expert_windows.LAPTOP,
     ),
     Entry(system=six_votes.SixVotes, published=six_votes.SixVotesConfig(), laptop=six_votes.LAPTOP),
+    Entry(
+        system=multiscale_attention.MultiscaleAttention,
+        published=multiscale_attention.MultiscaleAttentionConfig(),
+        laptop=multiscale_attention.LAPTOP,
+    ),
     Entry(system=tsn_and_c3d.TsnAndC3d, published=tsn_and_c3d.TsnAndC3dConfig(), laptop=tsn_and_c3d.LAPTOP),
     Entry(system=frame_votes.FrameVotes, published=frame_votes.FrameVotesConfig(), laptop=frame_votes.LAPTOP),
     Entry(
         system=multitask_lstm.MultitaskLstm,
         published=multitask_lstm.MultitaskLstmConfig(),
         laptop=multitask_lstm.LAPTOP,
+    ),
+    Entry(
+        system=shifting_attention.ShiftingAndXception,
+        published=shifting_attention.ShiftingAndXceptionConfig(),
+        laptop=shifting_attention.LAPTOP,
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(
