@@ -113,7 +113,7 @@ class Members:
         if isinstance(one, Stream):
             assert isinstance(net, Backbone)
             for _, scores in stream_scores(net, one, [video.video_id for video in videos], store=store):
-                yield scores
+                yield scores / scores.sum()  # the best k of each class do not sum to 1
         elif isinstance(one, RowNet):
             assert isinstance(net, RowHead)
             for video in videos:

@@ -15,6 +15,7 @@ from untrimmed.systems import (
     shifting_attention,
     six_votes,
     three_features,
+    tsn_3d_pose_audio,
     tsn_and_c3d,
 )
 from untrimmed.systems.saving import system_name
@@ -59,6 +60,11 @@ SYSTEMS: tuple[Entry, ...] = (
         laptop=multiscale_attention.LAPTOP,
     ),
     Entry(system=tsn_and_c3d.TsnAndC3d, published=tsn_and_c3d.TsnAndC3dConfig(), laptop=tsn_and_c3d.LAPTOP),
+    Entry(
+        system=tsn_3d_pose_audio.Tsn3dPoseAudio,
+        published=tsn_3d_pose_audio.Tsn3dPoseAudioConfig(),
+        laptop=tsn_3d_pose_audio.LAPTOP,
+    ),
     Entry(system=frame_votes.FrameVotes, published=frame_votes.FrameVotesConfig(), laptop=frame_votes.LAPTOP),
     Entry(
         system=multitask_lstm.MultitaskLstm,

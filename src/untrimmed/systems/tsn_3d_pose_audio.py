@@ -1,0 +1,266 @@
+"""08: TSN in 2-D and 3-D, pose, audio and UntrimmedNet (untrimmed and trimmed classification; rank 2 in both).
+
+Source: report 08 of the ActivityNet Challenge 2017 (`papers/08-tsn3d-pose-audio-untrimmednet-ssn.txt`).
+
+Recipe:
+    frames, TV-L1 flow
+      -> BN-Inception, Inception-v3, ResNet-101, ResNet-200, Inception-ResNet-v2; 3 sections of 1 frame or 5 flows
+      -> BN-Inception and Inception-v3 with 3-D pools, or 3-D pools and convolutions; 2 sections of 8 or 32 frames
+      -> UntrimmedNet: whole videos under their labels, the 3 of 7 sections that score a class highest
+           -> its features, soft attention over sections
+    key points, 6 a second -> hierarchical pose CNN on 48 steps
+    44.1 kHz sound -> log spectrogram as grey pictures -> BN-Inception, 3 sections of 1 patch
+      each: classes drawn equally often in training; softmax, mean over 25 positions at test
+      -> weighted mean -> class scores
+
+Published: T2 error 13.93, T1 top-1 error 9.79 (both test). Kinetics validation, top-1: BN-Inception 69.09 RGB, 62.93
+flow (60.55 without and 62.07 with equally drawn classes), Inception-v3 72.51 and 63.07, ResNet-200 70.73; 3-D pools
+69.97 without TSN, 71.12 with, 73.83 on Inception-v3; 3-D convolutions 69.64 on 8 frames, 65.68 on 32; pose 20.13 flat,
+24.11 hierarchical; audio 19.44 with one patch, 23.10 with 3. ActivityNet 1.3 validation, top-1: BN-Inception RGB 75.44
+from ImageNet, 81.95 from Kinetics; UntrimmedNet 81.91.
+
+Finding: equally drawn classes help; TSN is above one section, in 3-D and on sound; body parts apart are above the whole
+body; Kinetics is the better start; UntrimmedNet nears nets that know the instances.
+
+Choices:
+    - One ensemble serves both tasks; which models the submitted ones hold, and their weights, is not said: all of the
+      tables here, weighted by a search on the validation subset. Its "IR-10" is taken for Inception-ResNet-v2.
+    - T1 starts from T2's nets (section 3): `fine_tuned` takes them from the folder of a system fitted on Kinetics and
+      freezes batch normalisation but the first; on Kinetics, and without given weights, it learns ("(un)freezing").
+    - UntrimmedNet with hard selection is a TSN that sees whole videos: the mean logit of the k sections that score a
+      class highest is the top-k consensus, trained end to end. On trimmed clips it is TSN with top-k pooling, which
+      section 2.1 names too. Soft selection learns on that net's features, which then stand still; the original trains
+      both at once. Report 08 does not say which made its figures, nor k and the sections.
+    - Schedules, dropout, the size of pictures, the stride of 3-D clips and the aggregation of T1 at test are not said:
+      rates and dropout of TSN (ECCV 2016), its pictures of 256 x 340, continuous frames, means.
+    - OpenPose is for research only; key points are torchvision's, in the same 18 joints, of two people. Every fifth
+      frame is taken as 6 a second, so that 48 steps are 8 s at any frame rate.
+    - The laptop's variant has no pose until `with_pose` adds it: its key points need a net that has been taught.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from untrimmed.aggregate.consensus import TopK
+from untrimmed.aggregate.selection import SelectionConfig
+from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
+from untrimmed.features.flow.dis import Dis
+from untrimmed.features.images import FlowImages, RgbImages
+from untrimmed.features.key_points import KeyPoints
+from untrimmed.features.learned import StreamFeature
+from untrimmed.features.members import Member
+from untrimmed.features.pose_estimators import SmallPose, TorchvisionPose
+from untrimmed.features.row_nets import RowNet
+from untrimmed.features.sequences import SequenceSource
+from untrimmed.features.spectrograms import SpectrogramImages
+from untrimmed.features.streams import Stream
+from untrimmed.fuse.fusion import AnyFusion, Searched
+from untrimmed.nets.bn_inception import BnInception
+from untrimmed.nets.frame_nets import FrameNet
+from untrimmed.nets.inflated import INFLATED, Inflated
+from untrimmed.nets.pose1d import SMALL_HIERARCHICAL, HierarchicalPose
+from untrimmed.nets.resnet import Resnet
+from untrimmed.nets.small import Small3d, SmallNet
+from untrimmed.nets.zoo import AnyNet
+from untrimmed.records import DataError, Task
+from untrimmed.systems.ensemble import EnsembleSystem
+from untrimmed.train import Schedule
+
+_TRAINING = Schedule(
+    epochs=50, batch_size=128, learning_rate=1e-3, weight_decay=5e-4, milestones=(20, 40), clip_gradient=20.0
+)
+_TSN = Stream(
+    net=BnInception(),
+    images=RgbImages(size=(256, 340)),
+    sampling=Sampling(sections=3),
+    augmentation=Augmentation(),
+    schedule=_TRAINING,
+    views=TestViews(positions=25),
+    balanced=True,
+)
+_FLOW = replace(
+    _TSN,
+    net=BnInception(dropout=0.7),
+    images=FlowImages(size=(256, 340), compensated=False),
+    sampling=Sampling(sections=3, frames=5),
+)
+_AUDIO = replace(
+    _TSN,
+    net=BnInception(dropout=0.7),
+    images=SpectrogramImages(),
+    augmentation=Augmentation(whole=True, flips=False),
+    views=TestViews(positions=25, ten_crop=False),
+)
+_POSE = RowNet(
+    sources=(SequenceSource(rows=KeyPoints(estimator=TorchvisionPose(), per_second=6.0)),),
+    head=HierarchicalPose(),
+    schedule=_TRAINING,
+    window=8.0,  # 48 steps
+    balanced=True,
+)
+
+
+def _solid(net: Inflated) -> Stream:
+    return replace(_TSN, net=net, sampling=Sampling(sections=2, frames=net.frames))
+
+
+def _untrimmed(stream: Stream, net: AnyNet) -> Stream:
+    """Whole videos, 3 of 7 sections in training, of centre crops, and as large a share of the positions at test."""
+    views = replace(stream.views, ten_crop=False)
+    counts = (TopK(k=3), TopK(k=max(1, round(views.positions * 3 / 7))))
+    sampling = replace(stream.sampling, sections=7)
+    changed = replace(stream, net=net, sampling=sampling, views=views, whole_videos=True)
+    return replace(changed, consensus=counts[0], test_consensus=counts[1])
+
+
+def _attention(stream: Stream, *, stride: int, schedule: Schedule) -> RowNet:
+    rows = SequenceSource(rows=StreamFeature(stream=stream, stride=stride, learn=True))
+    return RowNet(
+        sources=(rows,), head=SelectionConfig(mode="soft"), schedule=schedule, balanced=True, whole_videos=True
+    )
+
+
+_INCEPTION_V3 = FrameNet(net="inception_v3")
+_RESNET_101 = Resnet(depth=101)
+_UNTRIMMED = _untrimmed(_TSN, BnInception())
+
+MEMBERS = (
+    Member(name="rgb-bn-inception", classifier=_TSN),
+    Member(name="flow-bn-inception", classifier=_FLOW),
+    Member(name="rgb-inception-v3", classifier=replace(_TSN, net=_INCEPTION_V3)),
+    Member(name="flow-inception-v3", classifier=replace(_FLOW, net=replace(_INCEPTION_V3, dropout=0.7))),
+    Member(name="rgb-resnet-101", classifier=replace(_TSN, net=_RESNET_101)),
+    Member(name="flow-resnet-101", classifier=replace(_FLOW, net=_RESNET_101)),
+    Member(name="rgb-resnet-200", classifier=replace(_TSN, net=Resnet(depth=200))),
+    Member(name="rgb-inception-resnet-v2", classifier=replace(_TSN, net=FrameNet(net="inception_resnet_v2"))),
+    Member(name="pools-bn-inception", classifier=_solid(INFLATED["08 pools, 8 frames"])),
+    Member(name="pools-inception-v3", classifier=_solid(INFLATED["08 pools, Inception-v3"])),
+    Member(name="cubes-8-frames", classifier=_solid(INFLATED["08 pools and convolutions, 8 frames"])),
+    Member(name="cubes-32-frames", classifier=_solid(INFLATED["08 pools and convolutions, 32 frames"])),
+    Member(name="pose", classifier=_POSE),
+    Member(name="audio", classifier=_AUDIO),
+    Member(name="untrimmed-bn-inception", classifier=_UNTRIMMED),
+    Member(name="untrimmed-inception-v3", classifier=_untrimmed(_TSN, _INCEPTION_V3)),
+    Member(name="attention-bn-inception", classifier=_attention(_UNTRIMMED, stride=6, schedule=_TRAINING)),
+)
+"""The models of report 08's tables 1, 2, 3, 5, 6, 8, 9 and 10."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tsn3dPoseAudioConfig:
+    """Configuration of system 08 in both classification tasks."""
+
+    members: tuple[Member, ...] = MEMBERS
+    """The models of the ensemble. The paper does not say which those are that it submitted."""
+    fusion: AnyFusion = field(default_factory=Searched)
+    """From their scores to the answer: weights that do best on the validation subset. The paper does not say."""
+
+
+class Tsn3dPoseAudio(EnsembleSystem[Tsn3dPoseAudioConfig]):
+    """System 08."""
+
+    number: ClassVar[int] = 8
+    tasks: ClassVar[frozenset[Task]] = frozenset({Task.CLASSIFICATION, Task.RECOGNITION})
+    config_class = Tsn3dPoseAudioConfig
+
+
+def fine_tuned(config: Tsn3dPoseAudioConfig, folder: Path) -> Tsn3dPoseAudioConfig:
+    """The same system whose streams start from those of a trained one, with batch normalisation frozen but the first.
+
+    Args:
+        config: what is to be trained, on ActivityNet.
+        folder: what save wrote of a system with members of the same names, trained on Kinetics.
+
+    Raises:
+        DataError: when the folder has none of the streams.
+
+    Source: report 08, section 3 and table 8; TSN, section 3.2 (partial batch normalisation).
+    """
+
+    streams: dict[Stream, Stream] = {}
+    for member in config.members:
+        weights = folder / f"net-{member.name}.safetensors"
+        if isinstance(member.classifier, Stream) and weights.is_file():
+            net = replace(member.classifier.net, weights=weights)
+            streams[member.classifier] = replace(member.classifier, net=net, partial_batch_norm=True)
+    if not streams:
+        names = ", ".join(member.name for member in config.members if isinstance(member.classifier, Stream))
+        raise DataError(f"{folder} must hold trained streams to start from, any of {names}, got none")
+
+    def source(given: SequenceSource) -> SequenceSource:
+        rows = given.rows
+        if isinstance(rows, StreamFeature):
+            rows = replace(rows, stream=streams.get(rows.stream, rows.stream))
+        return replace(given, rows=rows)
+
+    def started(member: Member) -> Member:
+        one = member.classifier
+        if isinstance(one, Stream):
+            return replace(member, classifier=streams.get(one, one))
+        if isinstance(one, RowNet):
+            return replace(member, classifier=replace(one, sources=tuple(source(given) for given in one.sources)))
+        return member
+
+    return replace(config, members=tuple(started(member) for member in config.members))
+
+
+_SMALL_TRAINING = Schedule(
+    steps=300, batch_size=32, optimizer="adamw", learning_rate=3e-3, weight_decay=0.01, decay="cosine", warmup_steps=20
+)
+_SMALL_TSN = Stream(
+    net=SmallNet(),
+    images=RgbImages(size=(64, 86), per_second=12),
+    sampling=Sampling(sections=3),
+    augmentation=Augmentation(),
+    schedule=_SMALL_TRAINING,
+    views=TestViews(positions=8, ten_crop=False),
+    balanced=True,
+)
+_SMALL_FLOW = replace(
+    _SMALL_TSN,
+    images=FlowImages(size=(64, 86), per_second=12, method=Dis(), bound=8.0),
+    sampling=Sampling(sections=3, frames=5),
+)
+_SMALL_AUDIO = replace(
+    _SMALL_TSN,
+    net=SmallNet(input_size=(64, 64)),
+    images=SpectrogramImages(rate=22050, size=(64, 64), stride=16),
+    augmentation=Augmentation(whole=True, flips=False),
+)
+_SMALL_UNTRIMMED = replace(
+    _untrimmed(_SMALL_TSN, SmallNet()), schedule=replace(_SMALL_TRAINING, batch_size=16), balanced=True
+)
+
+LAPTOP = Tsn3dPoseAudioConfig(
+    members=(
+        Member(name="rgb", classifier=_SMALL_TSN),
+        Member(name="flow", classifier=_SMALL_FLOW),
+        Member(
+            name="cubes",
+            classifier=replace(
+                _SMALL_TSN,
+                net=Small3d(frames=8),
+                sampling=Sampling(sections=2, frames=8),
+                schedule=replace(_SMALL_TRAINING, batch_size=16),
+            ),
+        ),
+        Member(name="audio", classifier=_SMALL_AUDIO),
+        Member(name="untrimmed", classifier=_SMALL_UNTRIMMED),
+        Member(name="attention", classifier=_attention(_SMALL_UNTRIMMED, stride=6, schedule=_SMALL_TRAINING)),
+    )
+)
+"""The variant for two cores: 64 x 86 pictures twelve times a second, DIS flow, residual nets of ten narrow layers, 300
+steps a member."""
+
+
+def with_pose(config: Tsn3dPoseAudioConfig, weights: Path) -> Tsn3dPoseAudioConfig:
+    """The laptop's variant and a hierarchical pose CNN on the key points of a small net that has been taught.
+
+    Args:
+        config: LAPTOP, or another without a pose member.
+        weights: of the small net of key points.
+    """
+    rows = SequenceSource(rows=KeyPoints(estimator=SmallPose(), weights=weights, per_second=6.0))
+    pose = replace(_POSE, sources=(rows,), head=SMALL_HIERARCHICAL, schedule=_SMALL_TRAINING)
+    return replace(config, members=(*config.members, Member(name="pose", classifier=pose)))
