@@ -14,6 +14,7 @@ from untrimmed.aggregate.heads import (
     ConvolutionHeadConfig,
     LstmHead,
     LstmHeadConfig,
+    held,
     snippet_mean,
     subsequence_starts,
 )
@@ -132,6 +133,26 @@ def test_the_lstm_head_has_the_reports_size() -> None:
     net = LstmHeadConfig().build(2048, 400)
     assert sum(part.numel() for part in net.lstm.parameters()) == 4 * 1024 * (2048 + 1024 + 2)
     assert net(torch.zeros(2, 7, 2048)).shape == (2, 400)
+
+
+def test_a_short_sequence_stands_still_at_its_last_step_if_asked() -> None:
+    """Held by the head is held by hand, whatever pads the batch; longer sequences do not notice."""
+    config = ConvolutionHeadConfig(widths=(3, 2, 1), channels=4, hold=True)
+    torch.manual_seed(0)
+    net = config.build(2, 5).double()
+    plain = ConvolutionHeadConfig(widths=(3, 2, 1), channels=4).build(2, 5).double()
+    plain.load_state_dict(net.state_dict())
+    rows, lengths = batch(4, 5), torch.tensor([1, 2, 3, 5])
+    rows[0, 1:] = torch.nan
+    by_hand = rows.clone()
+    by_hand[0, 1:], by_hand[1, 2:] = rows[0, :1], rows[1, 1:2]
+    wanted = plain(by_hand, torch.tensor([3, 3, 3, 5]))
+    assert torch.allclose(net(rows, lengths), wanted)
+    assert torch.allclose(net(rows[:1, :1]), wanted[:1])
+    longer, counts = held(rows[:, :2], torch.tensor([1, 2, 2, 1]), steps=3)
+    assert (longer.shape, counts.tolist()) == ((4, 3, 2), [3, 3, 3, 3])
+    with pytest.raises(DataError, match="need lengths from 1 to 5 steps, got 0 to 2"):
+        net(rows, torch.tensor([0, 1, 2, 1]))
 
 
 def test_the_mean_over_snippets() -> None:

@@ -13,18 +13,21 @@ from untrimmed.features.attended_vectors import (
     AttendedRows,
     AttendedStream,
     Attention,
+    flat,
     map_shape,
     seen_part,
     standing,
     within,
 )
 from untrimmed.features.backbone import BackboneFeature, net_input
-from untrimmed.features.detectors import Boxes
+from untrimmed.features.boxes import Boxes, to_row
+from untrimmed.features.detectors import HogPeople, sorted_detections
 from untrimmed.features.feature import FeatureSequence, ImageSequence
 from untrimmed.features.images import RgbImages
 from untrimmed.features.laptop_streams import RGB_CLIPS, RGB_TSN
 from untrimmed.features.learned import StreamFeature
 from untrimmed.features.object_table import COCO_OBJECTS
+from untrimmed.features.tubelets import Linking, Tubelet
 from untrimmed.nets.frame_nets import FrameNet
 from untrimmed.nets.small import SmallNet
 from untrimmed.records import DataError
@@ -87,19 +90,19 @@ class Colours(ImageSequence):
 
 
 IMAGES = RgbImages(size=(64, 64), per_second=4.0)
-BOXES = Boxes()
+BOXES = Boxes(detector=HogPeople(), per_second=2.0)
 OF = BackboneFeature(net=SmallNet(width=4, input_size=(112, 112)), images=IMAGES, output="positions", whole=True)
 
 
 def boxes_of(rows: list[tuple[int, tuple[float, float, float, float], float]], *, steps: int) -> FeatureSequence:
     """A stored measurement of people: (step, box, score)."""
-    table = np.zeros((steps, BOXES.most, 6), np.float32)
-    used = [0] * steps
-    for step, box, score in rows:
-        table[step, used[step]] = [*box, score, BOXES.numbers(["person"])[0]]
-        used[step] += 1
-    grid = TimeGrid(start=0.0, stride=0.5, window=0.5, steps=steps)
-    return FeatureSequence(table.reshape(steps, -1), grid)
+    table = []
+    for step in range(steps):
+        mine = [(box, score) for at, box, score in rows if at == step]
+        boxes, scores = np.array([box for box, _ in mine]).reshape(-1, 4), np.array([score for _, score in mine], float)
+        found = sorted_detections(boxes, scores, np.zeros(len(mine), np.int64))
+        table.append(to_row(found, most=BOXES.most, size=(1, 1)))
+    return FeatureSequence(np.stack(table), TimeGrid(start=0.0, stride=0.5, window=0.5, steps=steps))
 
 
 def measured(feature: AttendedRows, boxes: FeatureSequence, *, steps: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -135,9 +138,27 @@ def test_the_mean_of_the_rows_is_the_attended_vector() -> None:
 
 def test_people_and_objects_have_weights_of_their_own() -> None:
     table = (TiedObjects(label="Tango", objects=("cup", "person")), TiedObjects(label="Archery", objects=("bowl",)))
-    assert Attention(table=table).groups == (("person",), ("bowl", "cup"))
-    assert Attention(table=table[:1]).groups == (("person",), ("cup",))
-    assert Attention().groups == (("person",),)
+    words = ("bowl", "person", "cup", "car")
+    people, objects = Attention(table=table).groups(words)
+    assert people.tolist() == [False, True, False, False]
+    assert objects.tolist() == [True, False, True, False]
+    assert [group.tolist() for group in Attention().groups(words)] == [people.tolist()]
+    with pytest.raises(DataError, match="object 'cup' of class 'Tango' must be one that the detector finds"):
+        Attention(table=table).groups(("person",))
+
+
+def test_a_box_counts_as_its_tubelet_and_short_ones_need_not() -> None:
+    first = Tubelet(2, np.arange(8.0).reshape(2, 4), np.array([0.2, 0.6]), 0)
+    second = Tubelet(0, np.ones((1, 4)), np.array([3.0]), 1)
+    boxes, strength, step, kind = flat([first, second])
+    assert np.array_equal(boxes, np.concatenate([first.boxes, second.boxes]))
+    np.testing.assert_allclose(strength, [0.4, 0.4, 1.0])
+    assert (step.tolist(), kind.tolist()) == ([2, 3, 0], [0, 0, 1])
+    assert [len(part) for part in flat([])] == [0, 0, 0, 0]
+    seen = [(1, (0.0, 0.0, 0.5, 1.0), 1.0)]
+    look = Attention(boxes=BOXES, linking=Linking(least_frames=2))
+    values, maps = measured(AttendedRows(of=OF, attention=look), boxes_of(seen, steps=4))
+    np.testing.assert_allclose(values, maps.mean(axis=(1, 2)), rtol=1e-4, atol=1e-6)  # seen for a moment only
 
 
 @pytest.mark.parametrize(

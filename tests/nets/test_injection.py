@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from untrimmed.configs import from_plain, to_plain
-from untrimmed.features.backbone import clip_frames
+from untrimmed.features.backbone import BackboneFeature, clip_frames
 from untrimmed.nets.backbone import Backbone, restored, save_weights, without_weights
 from untrimmed.nets.inflate import inflate
 from untrimmed.nets.inflation_rules import rule
 from untrimmed.nets.injection import DepthMotionResnet, InjectionUnits, TwoStarts
 from untrimmed.nets.solid_resnet import Bottleneck, SolidResnet, fill_inflated
 from untrimmed.nets.two_frame import TwoFrame, as_channels
-from untrimmed.nets.zoo import AnyNet, FrameNet
+from untrimmed.nets.zoo import FrameNet
 from untrimmed.records import DataError, MissingExtra
 
 TWO_FRAME = TwoFrame(widths=(4, 4, 8, 16, 32), predict=4, input_size=(32, 32))
@@ -202,7 +202,8 @@ def test_starts_and_files(tmp_path: Path) -> None:
     assert isinstance(net, Backbone)
     assert without_weights(config) == small
     for each in (config, SMALL, DepthMotionResnet()):
-        assert from_plain(AnyNet, to_plain(each)) == each  # type: ignore[arg-type]
+        feature = BackboneFeature(net=each, frames=each.frames)
+        assert from_plain(BackboneFeature, to_plain(feature)) == feature
 
 
 def test_words_of_errors() -> None:

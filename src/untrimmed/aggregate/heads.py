@@ -37,6 +37,9 @@ class ConvolutionHeadConfig:
     """Filters of each width. Report 16, section 2.2."""
     rectify: bool = False
     """Whether negative answers count as 0. Figure 1 calls the convolutions linear; the paper it follows rectifies."""
+    hold: bool = False
+    """Whether a sequence shorter than the widest filter stands still at its last step until it fits; else it is an
+    error. The paper has seven steps always."""
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.widths) < 1 or self.channels < 1:
@@ -51,7 +54,7 @@ class ConvolutionHead(nn.Module):
     """Steps to logits: for each width the highest answer of each filter over time, side by side, then a linear layer.
 
     The sequence is not padded: of 7 steps the widths 7, 5, 3, 1 leave 1, 3, 5, 7 answers, and 4 * 512 maxima. A
-    sequence shorter than the widest filter has no answer, and is an error.
+    sequence shorter than the widest filter has no answer, and is an error unless the configuration holds its last step.
 
     Source: report 16, section 2.2 and figure 1; Kim, Convolutional neural networks for sentence classification, 2014.
     """
@@ -72,8 +75,11 @@ class ConvolutionHead(nn.Module):
             lengths: steps of each; None where nothing is padded.
 
         Raises:
-            DataError: on a length below the widest filter's or above the steps of rows.
+            DataError: on a length below the widest filter's (below 1 where the last step is held) or above the steps
+                of rows.
         """
+        if self.config.hold:
+            rows, lengths = held(rows, lengths, steps=max(self.config.widths))
         own = own_steps(rows, lengths, least=max(self.config.widths))
         across = blanked(rows, own).transpose(1, 2)
         # the answer that starts at a step counts where the last step it sees is the sequence's own
@@ -89,6 +95,20 @@ class ConvolutionHead(nn.Module):
     ) -> Float[Tensor, "n classes"]:
         """Logits; arguments and errors as in pooled."""
         return self.classify(self.pooled(rows, lengths))
+
+
+def held(
+    rows: Float[Tensor, "n steps dims"], lengths: Int[Tensor, " n"] | None, *, steps: int
+) -> tuple[Float[Tensor, "n more dims"], Int[Tensor, " n"]]:
+    """Sequences that stand still at their last step until they have `steps` of them; longer ones stay as they are.
+
+    Raises:
+        DataError: on a length below 1 or above the steps of rows.
+    """
+    counts = own_steps(rows, lengths).sum(1)
+    place = torch.arange(max(steps, rows.shape[1]), device=rows.device)
+    longer = rows[torch.arange(len(rows), device=rows.device)[:, None], torch.minimum(place, counts[:, None] - 1)]
+    return longer, counts.clamp_min(steps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,36 +1,39 @@
 """A net's features weighted by people and objects in time and space, as rows whose plain mean is the attended vector.
 
-Detections are measured and stored as a feature of their own. The net's last map, of every step, is averaged under the
-weights of `aggregate.attended`: once under those of people, once under those of the objects of the object table, and
-both are set side by side. The classifiers of a system average the rows of a video, and get the attended vector.
+Detections are measured and stored as a feature of their own, and linked to tubelets when they are looked at: a box
+counts as surely as its tubelet does in the mean, and what is seen for a moment only need not count. The net's last
+map, of every step, is averaged under the weights of `aggregate.attended`: once under those of people, once under those
+of the objects of the object table, and both are set side by side. The classifiers of a system average the rows of a
+video, and get the attended vector.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from untrimmed.aggregate.attended import TiedObjects, attended_rows, attention, evidence
+from untrimmed.aggregate.attended import TiedObjects, attended_rows, attention, evidence, tied_kinds
 from untrimmed.features.backbone import CROP_SHARE, BackboneFeature
-from untrimmed.features.detectors import Boxes, detections_of
+from untrimmed.features.boxes import Boxes, detections
+from untrimmed.features.detectors import PERSON, TorchvisionDetector
 from untrimmed.features.feature import Feature, FeatureSequence, ImageSequence, Measurement, Rows
 from untrimmed.features.learned import StreamFeature
-from untrimmed.features.streams import Stream
+from untrimmed.features.tubelets import Linking, Tubelet, link_tubelets
 from untrimmed.records import DataError
 from untrimmed.timeline import TimeGrid
-
-PERSON = "person"
-"""What detectors call people."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
     """What is looked for, and how much it counts."""
 
-    boxes: Boxes = field(default_factory=Boxes)
-    """The detector. Report 03 had GBD, trained on ImageNet and COCO (82.79 mAP on ImageNet DET val2), and a tracker."""
+    boxes: Boxes = field(default_factory=lambda: Boxes(detector=TorchvisionDetector(), per_second=2.0))
+    """The detector. Report 03 had GBD, trained on ImageNet and COCO (82.79 mAP on ImageNet DET val2), and another with
+    a tracker for ImageNet's objects; how often they looked it does not say."""
+    linking: Linking = field(default_factory=Linking)
+    """How boxes become tubelets, and how long these must be to count. The paper does not say."""
     table: tuple[TiedObjects, ...] = ()
     """Objects of activities. What any class is tied to counts for every video, since its class is not known; without
     a table only people count. The paper's table, with 76 classes and objects of ImageNet DET, is not printed."""
@@ -41,11 +44,20 @@ class Attention:
         if not 0 < self.floor <= 1:
             raise DataError(f"attention needs a floor in (0, 1], got {self.floor}")
 
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The kinds that make one set of weights each: people, and all objects of the table."""
-        objects = tuple(sorted({name for row in self.table for name in row.objects} - {PERSON}))
-        return ((PERSON,), objects) if objects else ((PERSON,),)
+    def groups(self, words: tuple[str, ...]) -> list[Bool[np.ndarray, " words"]]:
+        """The kinds of things that make one set of weights each: people, and all objects of the table if there is one.
+
+        Args:
+            words: what the detector finds.
+
+        Raises:
+            DataError: on an object that it does not find.
+        """
+        people = np.array([word == PERSON for word in words])
+        if not self.table:
+            return [people]
+        labels = list(dict.fromkeys(row.label for row in self.table))
+        return [people, tied_kinds(self.table, labels=labels, kinds=words).any(axis=0) & ~people]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +72,6 @@ class AttendedStream:
     def __post_init__(self) -> None:
         if self.frames.stream.solid:
             raise DataError(f"attention in space needs a 2-D net, got {type(self.frames.stream.net).__name__}")
-
-    @property
-    def stream(self) -> Stream:
-        """What is trained."""
-        return self.frames.stream
 
     def feature(self, weights: Path | None) -> "AttendedRows":
         """The feature, with the weights of a file or those that the net's configuration names."""
@@ -129,16 +136,33 @@ class _AttendedRows(Rows):
 
     def _weights(self, shape: tuple[int, int], grid: TimeGrid) -> list[Float[np.ndarray, "steps height width"]]:
         """Of each group of kinds, over all steps of the video."""
-        look, found = self._feature.attention, detections_of(self._boxes)
-        which, step = standing(found.step, self._boxes.grid, grid)
-        boxes = within(found.boxes, seen_part(self._pictures.shape, self._feature.of))
+        look = self._feature.attention
+        boxes, strength, step, kind = flat(link_tubelets(detections(self._boxes), linking=look.linking))
+        which, at = standing(step, self._boxes.grid, grid)
+        boxes = within(boxes, seen_part(self._pictures.shape, self._feature.of))
         weights = []
-        for kinds in look.groups:
-            mine = np.isin(found.kind[which], look.boxes.numbers(kinds))
-            chosen, at = which[mine], step[mine]
-            there = evidence(boxes[chosen], found.scores[chosen], at, steps=grid.steps, positions=shape)
+        for kinds in look.groups(look.boxes.words):
+            mine = kinds[kind[which]]
+            chosen = which[mine]
+            there = evidence(boxes[chosen], strength[chosen], at[mine], steps=grid.steps, positions=shape)
             weights.append(attention(there, floor=look.floor))
         return weights
+
+
+def flat(
+    tubelets: Sequence[Tubelet],
+) -> tuple[
+    Float[np.ndarray, "boxes 4"], Float[np.ndarray, " boxes"], Int[np.ndarray, " boxes"], Int[np.ndarray, " boxes"]
+]:
+    """The boxes of all tubelets: where they are, the mean score of their tubelet, cut to 1, their frame, and what."""
+    boxes, strength, step, kind = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for tubelet in tubelets:
+        count = len(tubelet.boxes)
+        boxes.append(tubelet.boxes)
+        strength.append(np.full(count, min(1.0, float(tubelet.scores.mean()))))
+        step.append(np.arange(tubelet.first, tubelet.past))
+        kind.append(np.full(count, tubelet.label))
+    return np.concatenate(boxes), np.concatenate(strength), np.concatenate(step), np.concatenate(kind)
 
 
 def map_shape(positions: int, feature: BackboneFeature) -> tuple[int, int]:
@@ -147,7 +171,7 @@ def map_shape(positions: int, feature: BackboneFeature) -> tuple[int, int]:
     Raises:
         DataError: when so many positions make no such rectangle.
     """
-    height, width = feature.net.input_size
+    height, width = getattr(feature.net, "input_size", (1, 1))  # a net that says none takes squares
     high = max(1, round((positions * height / width) ** 0.5))
     if positions % high:
         raise DataError(f"{positions} positions of a {type(feature.net).__name__} make no map of {height} to {width}")

@@ -147,10 +147,12 @@ def net_input(
 
 def _net(feature: BackboneFeature, device: str) -> Backbone:
     stat = None if feature.weights is None else feature.weights.stat()
-    return _built(feature, device, None if stat is None else (stat.st_mtime_ns, stat.st_size))
+    # what is asked of a net, and when, makes no other net of it
+    alone = replace(feature, output="features", stride=1, resized_to=None, whole=False)
+    return _built(alone, device, None if stat is None else (stat.st_mtime_ns, stat.st_size))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _built(feature: BackboneFeature, device: str, stamp: tuple[int, int] | None) -> Backbone:
     """The net, once a process; `stamp` makes changed weights another net."""
     channels = feature.images.channels

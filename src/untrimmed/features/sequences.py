@@ -16,6 +16,7 @@ from torch import Tensor
 from untrimmed.aggregate.pca import Pca, fit_pca
 from untrimmed.aggregate.reservoir import Reservoir
 from untrimmed.configs import content_hash
+from untrimmed.features.attended_vectors import AttendedRows, AttendedStream
 from untrimmed.features.backbone import BackboneFeature
 from untrimmed.features.extract import extract
 from untrimmed.features.feature import Feature, FeatureSequence
@@ -55,8 +56,9 @@ class Projection:
 class SequenceSource:
     """Where the rows of videos come from."""
 
-    rows: StreamFeature | TrajectoryEncoding | FeatureTable | AnyRows
-    """A net on pictures, Fisher vectors of trajectories (one row a video), a file, or what is measured as it is."""
+    rows: StreamFeature | AttendedStream | TrajectoryEncoding | FeatureTable | AnyRows
+    """A net on pictures, plain or under attention, Fisher vectors of trajectories (one row a video), a file, or what is
+    measured as it is."""
     projection: Projection | None = None
     """How they are made shorter; None leaves them."""
 
@@ -117,7 +119,7 @@ class Sequences:
                 raise DataError(f"{folder} must hold the codebook {name}.safetensors of its trajectories")
             feature = given.feature(weights)
         else:
-            feature = given.feature(weights) if isinstance(given, StreamFeature) else given
+            feature = given.feature(weights) if isinstance(given, StreamFeature | AttendedStream) else given
         if source.projection is None:
             return Sequences(feature)
         table = tables.get(f"{name}-pca", {})
@@ -144,8 +146,10 @@ def fit_sequences(source: SequenceSource, dataset: Dataset, *, store: FeatureSto
     feature: Feature | FeatureTable = given  # type: ignore[assignment]
     if isinstance(given, TrajectoryEncoding):
         feature = given.feature(learn_codebook(given, training, store=store, progress=run.progress))
-    elif isinstance(given, StreamFeature):
-        feature = learn_feature(given, dataset, store=store, run=run, name=f"net-{content_hash(given.stream)}")
+    elif isinstance(given, StreamFeature | AttendedStream):
+        plain = given if isinstance(given, StreamFeature) else given.frames
+        learnt = learn_feature(plain, dataset, store=store, run=run, name=f"net-{content_hash(plain.stream)}")
+        feature = learnt if isinstance(given, StreamFeature) else given.feature(learnt.weights)
     found = Sequences(feature)
     if source.projection is None:
         return found
@@ -189,7 +193,7 @@ def learnt_file(feature: Feature) -> Path | None:
     """The file that was learnt to measure a feature: the weights of its net, or its codebook; None for the others."""
     if isinstance(feature, TrajectoryFisher):
         return feature.codebook
-    return feature.weights if isinstance(feature, BackboneFeature) else None
+    return feature.weights if isinstance(feature, BackboneFeature | AttendedRows) else None
 
 
 def _title(feature: Feature | FeatureTable) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from untrimmed.features.detectors import Detections
 from untrimmed.records import DataError
@@ -116,9 +116,9 @@ def _gain(
 
 
 def _best_chain(
-    scores: list[Float[np.ndarray, " boxes"]],
-    gains: list[Float[np.ndarray, "before after"]],
-    alive: list[np.ndarray],
+    scores: list[Float[np.ndarray, " _"]],
+    gains: list[Float[np.ndarray, "_ _"]],
+    alive: list[Bool[np.ndarray, " _"]],
 ) -> tuple[float, int, list[int]]:
     """Value, first frame and boxes of the best chain of what is alive; all that is added is >= 0, so longer is better.
 

@@ -12,8 +12,9 @@ MOST_PEAKS = 32
 def peaks(values: Float[np.ndarray, "rows columns"], *, least: float) -> Float[np.ndarray, "peaks 3"]:
     """Local maxima of a map, highest first.
 
-    A cell is a peak when none of its eight neighbours is higher. Its place is refined by the parabola through the
-    logarithms of the cell and its two neighbours along each axis, which is exact for a Gaussian.
+    A cell is a peak when none of its eight neighbours is higher; of equal neighbours the first is taken. Its place is
+    refined by the parabola through the logarithms of the cell and its two neighbours along each axis, which is exact
+    for a Gaussian.
 
     Args:
         values: 0 to 1.
@@ -24,7 +25,8 @@ def peaks(values: Float[np.ndarray, "rows columns"], *, least: float) -> Float[n
     """
     wide = np.pad(values, 1)
     around = np.lib.stride_tricks.sliding_window_view(wide, (3, 3)).reshape(*values.shape, 9)
-    y, x = np.nonzero((values >= max(least, 1e-9)) & (values >= around.max(axis=2)))
+    first, last = around[:, :, :4].max(axis=2), around[:, :, 5:].max(axis=2)
+    y, x = np.nonzero((values >= max(least, 1e-9)) & (values > first) & (values >= last))
     heights = values[y, x]
     order = np.argsort(-heights, kind="stable")[:MOST_PEAKS]
     y, x, heights = y[order], x[order], heights[order]

@@ -10,6 +10,7 @@ from untrimmed.nets.memory_net import MemoryNet
 from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
+from untrimmed.nets.small_besnet import SmallBesNet
 from untrimmed.nets.vgg_audio import VggAudio
 
 AnyNet = (
@@ -23,6 +24,7 @@ AnyNet = (
     | MemoryNet
     | P3d
     | Resnet
+    | SmallBesNet
     | SmallNet
     | Small3d
     | VggAudio
@@ -42,6 +44,7 @@ __all__ = [
     "P3d",
     "Resnet",
     "Small3d",
+    "SmallBesNet",
     "SmallNet",
     "VggAudio",
 ]

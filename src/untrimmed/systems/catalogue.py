@@ -6,12 +6,14 @@ from typing import Any
 
 from untrimmed.records import DataError
 from untrimmed.systems import (
+    attention_and_refinement,
     context_captions,
     expert_windows,
     frame_votes,
     multiscale_attention,
     multitask_lstm,
     prop_ssad,
+    separable_3d_stacking,
     shifting_attention,
     six_votes,
     three_features,
@@ -53,6 +55,11 @@ SYSTEMS: tuple[Entry, ...] = (
         published=expert_windows.ExpertWindowsConfig(),
         laptop=expert_windows.LAPTOP,
     ),
+    Entry(
+        system=attention_and_refinement.AttentionAndRefinement,
+        published=attention_and_refinement.AttentionAndRefinementConfig(),
+        laptop=attention_and_refinement.LAPTOP,
+    ),
     Entry(system=six_votes.SixVotes, published=six_votes.SixVotesConfig(), laptop=six_votes.LAPTOP),
     Entry(
         system=multiscale_attention.MultiscaleAttention,
@@ -75,6 +82,11 @@ SYSTEMS: tuple[Entry, ...] = (
         system=shifting_attention.ShiftingAndXception,
         published=shifting_attention.ShiftingAndXceptionConfig(),
         laptop=shifting_attention.LAPTOP,
+    ),
+    Entry(
+        system=separable_3d_stacking.Separable3dStacking,
+        published=separable_3d_stacking.Separable3dStackingConfig(),
+        laptop=separable_3d_stacking.LAPTOP,
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(
