@@ -19,7 +19,7 @@ from untrimmed.nets.pose1d import (
     FlatPose,
     HierarchicalPose,
     PoseConvolutions,
-    PoseNet,
+    PoseSequenceNet,
     window_shares,
 )
 from untrimmed.nets.pose_rows import TRUNK, Shaking, prepared, shaken, with_motion
@@ -41,7 +41,7 @@ def drawn(shape: tuple[int, ...], *, seed: int = 0, lost: float = 0.2, layout: L
     return points
 
 
-def built(config: FlatPose | HierarchicalPose, *, people: int = 1, seed: int = 0) -> PoseNet:
+def built(config: FlatPose | HierarchicalPose, *, people: int = 1, seed: int = 0) -> PoseSequenceNet:
     torch.manual_seed(seed)
     net = config.build(3 * len(layout_of(config.layout).joints) * people, 5).double()
     for name, value in net.named_buffers():
@@ -52,7 +52,7 @@ def built(config: FlatPose | HierarchicalPose, *, people: int = 1, seed: int = 0
     return net
 
 
-def without_dropout(net: PoseNet) -> PoseNet:
+def without_dropout(net: PoseSequenceNet) -> PoseSequenceNet:
     net.dropout.p = 0.0
     return net
 

@@ -1,5 +1,6 @@
 """R-C3D's net: maps of any length, what is proposed and found, the four losses, what is frozen and where it starts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from untrimmed.nets.backbone import save_weights
 from untrimmed.nets.c3d import C3d
 from untrimmed.nets.rc3d import STEP_FRAMES, Rc3dNet, Rc3dNetConfig
-from untrimmed.nets.rc3d_losses import joint_loss, losses
+from untrimmed.nets.rc3d_losses import Losses, joint_loss, losses
 from untrimmed.nets.small import SmallNet
 from untrimmed.propose.temporal_anchors import step_anchors
 from untrimmed.records import DataError
@@ -121,30 +122,39 @@ def test_the_loss_is_the_sum_of_four_and_its_gradient_that_of_finite_differences
     net, batch = _net(replace(TINY, trade_off=0.7)).double().eval(), _batch()
     batch[0] = batch[0].double() / 100 - 1
 
-    def value() -> Tensor:
+    def each() -> Losses:
         torch.manual_seed(0)
-        return joint_loss(net, batch)
+        return losses(net, batch[0], *batch[1:])
 
     torch.manual_seed(0)
-    each = losses(net, batch[0], *batch[1:])
-    expected = each.anchor_score + each.class_score + 0.7 * (each.anchor_offset + each.class_offset)
-    assert torch.allclose(value(), expected)
-    # heads in the same places of a softmax at the start: log 2 of two kinds, log 4 of three classes and none
-    assert float(each.anchor_score) == pytest.approx(np.log(2), abs=0.05)
-    assert float(each.class_score) == pytest.approx(np.log(4), abs=0.05)
-    value().backward()
-    for parameter in (net.anchor_scores.bias, net.regressor.bias, net.classifier.weight, net.context.weight):
+    found, first = joint_loss(net, batch), each()
+    assert torch.allclose(found, first.anchor_score + first.class_score + 0.7 * (first[1] + first[3]))
+    # the heads say next to nothing at the start: log 2 of two kinds, log 4 of three classes and none
+    assert first.anchor_score.item() == pytest.approx(np.log(2), abs=0.05)
+    assert first.class_score.item() == pytest.approx(np.log(4), abs=0.05)
+
+    def proposing() -> Tensor:  # where a proposal lies is no path for gradients, so that each subnet is held by itself
+        return each()[0] + each()[1]
+
+    def classifying() -> Tensor:
+        return each()[2] + each()[3]
+
+    _check_slope(proposing, net.anchor_scores.bias, net.anchor_offsets.weight, net.context.weight)
+    _check_slope(classifying, net.regressor.bias, net.classifier.weight, net.fc6.weight)
+
+
+def _check_slope(value: Callable[[], Tensor], *parameters: Tensor | None) -> None:
+    for parameter in parameters:
         assert parameter is not None
-        assert parameter.grad is not None
-        place = int(parameter.grad.abs().argmax())
-        slope, step = float(parameter.grad.flatten()[place]), 1e-6
-        with torch.no_grad():
-            parameter.flatten()[place] += step
-            above = value()
-            parameter.flatten()[place] -= 2 * step
-            below = value()
-            parameter.flatten()[place] += step
-        assert float(above - below) / (2 * step) == pytest.approx(slope, rel=1e-3, abs=1e-6)
+        (gradient,) = torch.autograd.grad(value(), [parameter])
+        place, step = int(gradient.abs().argmax()), 1e-6
+        flat = parameter.detach().view(-1)
+        flat[place] += step
+        above = value().item()
+        flat[place] -= 2 * step
+        below = value().item()
+        flat[place] += step
+        assert (above - below) / (2 * step) == pytest.approx(gradient.flatten()[place].item(), rel=1e-3)
 
 
 def test_padding_of_the_labels_teaches_nothing() -> None:
@@ -160,22 +170,25 @@ def test_padding_of_the_labels_teaches_nothing() -> None:
 
 def test_it_learns_one_batch_by_heart() -> None:
     net, batch = _net(replace(TINY, frozen=0, trunk=replace(TRUNK, width=4, hidden=32))), _batch()
+    pictures = batch[0][..., ::2, ::2] // 4
+    for picture, segments, labels in zip(pictures, batch[2], batch[3], strict=True):
+        for (first, past), label in zip(segments.int().tolist(), labels.tolist(), strict=True):
+            picture[label, first:past] += 150  # a colour a class
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for step in range(60):
+    for step in range(80):
         torch.manual_seed(step)
-        loss = joint_loss(net, batch)
+        loss = joint_loss(net, [pictures, *batch[1:]])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        found = net.eval()(batch[0], batch[1])
+        found = net.eval()(pictures, batch[1])
     for one, segments, labels in zip(found, batch[2], batch[3], strict=True):
-        for segment, label in zip(segments.numpy(), labels.tolist(), strict=True):
+        for segment, label in zip(segments.numpy().astype(np.float64), labels.tolist(), strict=True):
             if label >= 0:
-                overlaps = tiou(one.refined[:, label], segment[None] / STEP_FRAMES)[:, 0]
-                best = one.probabilities[:, label].argmax() if labels.numpy()[1] < 0 else overlaps.argmax()
-                assert overlaps[best] > 0.5
+                best = one.probabilities[:, label].argmax()
                 assert one.probabilities[best].argmax() == label
+                assert tiou(one.refined[best, label][None], segment[None] / STEP_FRAMES) > 0.6
 
 
 def test_it_starts_from_a_c3d_or_from_its_file(tmp_path: Path) -> None:

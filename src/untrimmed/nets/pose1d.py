@@ -57,13 +57,13 @@ class FlatPose:
     def __post_init__(self) -> None:
         _check_first(self.first)
 
-    def build(self, dims: int, classes: int) -> "PoseNet":
+    def build(self, dims: int, classes: int) -> "PoseSequenceNet":
         """The net for rows of one or several people.
 
         Raises:
             DataError: when the dims are no multiple of three numbers a joint.
         """
-        return PoseNet(self, dims, classes)
+        return PoseSequenceNet(self, dims, classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +89,16 @@ class HierarchicalPose:
         _check_first(self.first)
         _check_first(self.part)
 
-    def build(self, dims: int, classes: int) -> "PoseNet":
+    def build(self, dims: int, classes: int) -> "PoseSequenceNet":
         """The net for rows of one or several people.
 
         Raises:
             DataError: when the dims are no multiple of three numbers a joint.
         """
-        return PoseNet(self, dims, classes)
+        return PoseSequenceNet(self, dims, classes)
 
 
-class PoseNet(nn.Module):
+class PoseSequenceNet(nn.Module):
     """Rows of key points to logits. What pads a short sequence is never looked at, in training neither.
 
     Each person of a row is prepared and seen alone, by the same filters; the averages of those who are there are

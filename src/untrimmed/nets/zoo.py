@@ -11,6 +11,7 @@ from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
 from untrimmed.nets.small_besnet import SmallBesNet
+from untrimmed.nets.small_inflated import SmallInflated
 from untrimmed.nets.vgg_audio import VggAudio
 
 AnyNet = (
@@ -25,6 +26,7 @@ AnyNet = (
     | P3d
     | Resnet
     | SmallBesNet
+    | SmallInflated
     | SmallNet
     | Small3d
     | VggAudio
@@ -45,6 +47,7 @@ __all__ = [
     "Resnet",
     "Small3d",
     "SmallBesNet",
+    "SmallInflated",
     "SmallNet",
     "VggAudio",
 ]
