@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 SKIPPED = {"__init__", "__main__", "table"}
-NAMED_ONLY = {"real_clips", "real_ensembles", "real_trajectories"}
+NAMED_ONLY = {"pose", "real_clips", "real_ensembles", "real_trajectories"}
 """Take many minutes: they run when they are asked for by name."""
 
 

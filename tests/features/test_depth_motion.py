@@ -280,7 +280,7 @@ def test_words_of_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="flow alone is not learnt, so weights must be None, got x"):
         DepthMotion(estimator=FlowOnly(), weights=Path("x"))
     with pytest.raises(DataError, match=r"weights file .*none is not there; learn_depth_net writes one"):
-        DepthMotion(weights=tmp_path / "none")
+        rows_of(DepthMotion(weights=tmp_path / "none"), noise(1, 40, 48))
     with pytest.raises(DataError, match=r"flow of pairs needs a positive map_size and bound, got \(0, 4\), 0.25"):
         FlowOnly(map_size=(0, 4))
     rows = FeatureSequence(np.zeros((1, 2), np.float32), TimeGrid(start=0.0, stride=1.0, window=1.0, steps=1))

@@ -31,7 +31,7 @@ SMALL = SmallPose(net=NarrowPose(width=4), size=(48, 64))
 def person(x: float, y: float = 0.5, score: float = 1.0, *, seed: int = 0) -> np.ndarray:
     """A person about a place, who shows all joints."""
     shape = np.random.default_rng(seed).uniform(-0.05, 0.05, (18, 2))
-    return np.column_stack([shape + (x, y), np.full(18, score)])
+    return np.column_stack([shape + np.array([x, y]), np.full(18, score)])
 
 
 @settings(max_examples=25, deadline=None)
@@ -71,7 +71,7 @@ def test_the_surest_people_are_kept() -> None:
 
 
 def test_distance_counts_joints_that_both_show() -> None:
-    one, other = person(0.3), person(0.3) + (0.03, 0.04, 0)
+    one, other = person(0.3), person(0.3) + np.array([0.03, 0.04, 0])
     other[5] = (0.9, 0.9, 0)
     assert distance(one, other) == pytest.approx(0.05)
     halves = person(0.3), person(0.6)
@@ -160,7 +160,7 @@ def test_items_move_with_their_pictures() -> None:
         chest = peaks(maps[CHEST].numpy().astype(np.float64), least=0.5)
         x, y = nose[0, :2].astype(int)
         if len(chest) and near[y, x]:
-            to = (x + 0.5, y + 0.5) + field[:, y, x].numpy()
+            to = np.array([x + 0.5, y + 0.5]) + field[:, y, x].numpy()
             assert np.linalg.norm(chest[:, :2] - to, axis=1).min() < 0.2
     assert checked > 15
     again = [part.numpy() for part in items.at(3, np.random.default_rng(9))]

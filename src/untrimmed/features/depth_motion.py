@@ -76,8 +76,6 @@ class DepthMotion(Feature):
             raise DataError(f"frames of a pair must be at least 1 apart, got {self.apart}")
         if self.weights is not None and isinstance(self.estimator, FlowOnly):
             raise DataError(f"flow alone is not learnt, so weights must be None, got {self.weights}")
-        if self.weights is not None and not self.weights.is_file():
-            raise DataError(f"weights file {self.weights} is not there; learn_depth_net writes one, or use none")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,6 +97,8 @@ class DepthMotion(Feature):
         frames = given[self.images]
         if not isinstance(frames, ImageSequence):
             raise DataError(f"feature {self.key} of {video.name} is measured from pictures, got rows")
+        if self.weights is not None and not self.weights.is_file():
+            raise DataError(f"weights file {self.weights} is not there; learn_depth_net writes one, or use none")
         if isinstance(self.estimator, TwoFrame) and self.weights is None:
             log.warning("depth and motion of %s are said by a net that has learnt nothing: give weights", video)
         return _PairRows(frames, self)

@@ -83,7 +83,7 @@ class PoseEstimator(ABC):
     """An estimator with its weights, ready for pictures."""
 
     @abstractmethod
-    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "people 18 3"]]:
+    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "_ 18 3"]]:
         """The people of each picture, the surest first: x and y in pixels and the score, 0 where not found; COCO-18."""
 
     @abstractmethod
@@ -120,7 +120,7 @@ class _SmallEstimator(PoseEstimator):
     def __init__(self, config: SmallPose, net: PoseNet, device: str) -> None:
         self._config, self._net = config, net.to(device).eval()
 
-    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "people 18 3"]]:
+    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "_ 18 3"]]:
         config = self._config
         maps, field = self._said(pictures)
         height, width = pictures.shape[1:3]
@@ -157,7 +157,7 @@ class _TorchvisionEstimator(PoseEstimator):
         net = coco_net(KEY_POINT_NET, weights=weights, pretrained=config.pretrained, shorter_side=config.shorter_side)
         self._net = net.to(device).eval()
 
-    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "people 18 3"]]:
+    def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "_ 18 3"]]:
         return [mapped(points, COCO17, OPENPOSE18) for points in self._points(pictures)]
 
     def maps(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n 15 rows columns"]:

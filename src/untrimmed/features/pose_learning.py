@@ -91,7 +91,7 @@ class PoseItems:
     def __init__(
         self,
         pictures: UInt8[np.ndarray, "n height width 3"],
-        people: list[Float[np.ndarray, "people joints 3"]],
+        people: list[Float[np.ndarray, "_ joints 3"]],
         config: PoseLearning,
         *,
         identity: str,

@@ -17,6 +17,7 @@ from untrimmed.systems import (
     shifting_attention,
     six_votes,
     three_features,
+    three_streams,
     tsn_3d_pose_audio,
     tsn_and_c3d,
 )
@@ -78,6 +79,7 @@ SYSTEMS: tuple[Entry, ...] = (
         published=multitask_lstm.MultitaskLstmConfig(),
         laptop=multitask_lstm.LAPTOP,
     ),
+    Entry(system=three_streams.ThreeStreams, published=three_streams.ThreeStreamsConfig(), laptop=three_streams.LAPTOP),
     Entry(
         system=shifting_attention.ShiftingAndXception,
         published=shifting_attention.ShiftingAndXceptionConfig(),
