@@ -12,9 +12,11 @@ from typing import NoReturn
 COMMANDS = {
     "demo": "draw a small data set, train three systems on it, score all five tasks and write the page",
     "analyze": "classes, proposals, actions and captions of any video: JSON, subtitles and a page",
+    "search": "find what was said about videos, with links to the second",
     "systems": "list the twenty-two systems of the challenge",
     "extract": "measure features of many videos into a store",
     "codebook": "learn the words that trajectories are encoded with",
+    "learn": "teach the small nets that find joints, and depth and motion",
     "train": "fit a system on a data set",
     "predict": "let a trained system predict a data set, in the official file formats",
     "evaluate": "score a file of predictions with the official metrics",

@@ -4,35 +4,39 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from untrimmed.cli.arguments import parse
 from untrimmed.cli.video_paths import find_videos
-from untrimmed.records import Annotation, DataError, Prediction, Task, Video
+from untrimmed.records import Annotation, DataError, Prediction, Video
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-SUBTITLES = 10
-"""Detections that go into subtitles where there are no captions: the rest would hide the picture."""
+Format = Literal["vtt", "srt", "chapters", "ffmetadata", "text", "summary", "csv", "label-studio", "elan"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Say what happens in videos: JSON in the official formats, WebVTT and SRT subtitles, and one HTML page."""
+    """Say what happens in videos: JSON in the official formats, subtitles, chapters, summaries, and one HTML page."""
 
     videos: tyro.conf.Positional[tuple[Path, ...]]
     """Video files, or folders of them."""
     output: Path = Path("analysis")
-    """Folder for the page index.html, the files TASK.json, and VIDEO.vtt and VIDEO.srt."""
+    """Folder for the page index.html, the files TASK.json, and those of --formats."""
     systems: tuple[Path, ...] = (Path("demo/systems"),)
     """Trained systems, or folders of them; `make demo` leaves three in demo/systems, `untrimmed train` makes others."""
     ground_truth: Path | None = None
     """Annotation file or folder to show beside what was found."""
     store: Path | None = None
     """Folder of measured features; OUTPUT/features by default."""
+    formats: tuple[Format, ...] = ("vtt", "srt")
+    """What to write of the captions, or of the best actions where there are none: vtt, srt, chapters (WebVTT),
+    ffmetadata, text (lines m:ss), summary (a paragraph), csv, label-studio, elan."""
+    layout: Literal["best", "flatten", "overlap"] = "best"
+    """What becomes of texts whose times overlap: the best that do not, cut and joined, or all of them."""
 
 
 def call(words: list[str]) -> int:
@@ -60,7 +64,19 @@ def call(words: list[str]) -> int:
         if video.video_id not in predictions:
             failed[str(video.path)] = "no system could read it (the reason is above)"
     if predictions:
-        _write(arguments.output, list(predictions.values()), annotations)
+        from untrimmed.caption.layout import Layout
+        from untrimmed.report.analysis import Tables, write_analysis
+        from untrimmed.report.exports import Export
+
+        others = {table.value for table in Tables}
+        write_analysis(
+            arguments.output,
+            list(predictions.values()),
+            annotations=annotations,
+            exports=[Export(name) for name in arguments.formats if name not in others],
+            tables=[Tables(name) for name in arguments.formats if name in others],
+            layout=Layout(arguments.layout),
+        )
         _summary(console, list(predictions.values()))
         console.print(f"page: {arguments.output / 'index.html'}", soft_wrap=True)
     for name, reason in failed.items():
@@ -139,38 +155,6 @@ def _probe(files: Mapping[str, Path]) -> tuple[list[Video], dict[str, str]]:
         except DataError as error:
             failed[str(path)] = str(error)
     return videos, failed
-
-
-def _write(output: Path, predictions: list[Prediction], annotations: dict[str, Annotation]) -> None:
-    from untrimmed.data import write_predictions
-    from untrimmed.report.page import write_page
-    from untrimmed.report.preview import playable
-    from untrimmed.report.subtitles import SubtitleStyle, write_srt, write_vtt
-
-    parts = {
-        Task.CLASSIFICATION: "classes",
-        Task.PROPOSALS: "proposals",
-        Task.LOCALIZATION: "detections",
-        Task.CAPTIONING: "captions",
-    }
-    for task, name in parts.items():
-        said = [prediction for prediction in predictions if getattr(prediction, name) is not None]
-        if said:
-            write_predictions(output / f"{task.value}.json", said, task)
-    for prediction in predictions:
-        cues = prediction.captions if prediction.captions is not None else (prediction.detections or ())[:SUBTITLES]
-        if cues:
-            name = prediction.video.video_id
-            style = SubtitleStyle(overlap=False)  # even proposals overlap five deep, which no player can show
-            write_vtt(cues, output / f"{name}.vtt", duration=prediction.video.duration, style=style)
-            write_srt(cues, output / f"{name}.srt", duration=prediction.video.duration, style=style)
-    files = {
-        prediction.video.video_id: playable(prediction.video.path, output / "previews")
-        for prediction in predictions
-        if prediction.video.path is not None
-    }
-    title = predictions[0].video.video_id if len(predictions) == 1 else f"{len(predictions)} videos"
-    write_page(output / "index.html", predictions, annotations=annotations, playable=files, title=title)
 
 
 def _summary(console: "Console", predictions: list[Prediction]) -> None:

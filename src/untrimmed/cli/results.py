@@ -15,8 +15,8 @@ from untrimmed.cli.workshop import Row, Workshop, table_of
 from untrimmed.files import write_text
 from untrimmed.records import DataError
 
-GroupName = Literal["main_path", "classical"]
-GROUPS: tuple[GroupName, ...] = ("main_path", "classical")
+GroupName = Literal["main_path", "classical", "recognition"]
+GROUPS: tuple[GroupName, ...] = ("main_path", "classical", "recognition")
 """Modules of cli.measures; each has a TITLE, measured(shop) and FINDINGS, and a block of the document."""
 
 
@@ -29,7 +29,8 @@ class Arguments:
     seeds: int = 3
     """How many trainings of everything, with seeds 0, 1, ..."""
     groups: tuple[GroupName, ...] = GROUPS
-    """Which systems: main_path is 06, 19 and 22; classical is 01, 02, 04, 10 and 11."""
+    """Which systems: main_path is 06, 19 and 22; classical is 01, 02, 04, 10 and 11;
+    recognition is 03, 05, 08 and 12 to 17."""
     document: Path | None = None
     """Markdown file to write, e.g. docs/results.md; only what stands between the two marker lines of each group is
     replaced."""
@@ -92,6 +93,7 @@ def document(tables: Sequence[Sequence[Row]], *, title: str, findings: Sequence[
     ]
     titles = {"T1": "untrimmed classification", "T2": "trimmed recognition", "T3": "proposals"}
     titles |= {"T4": "localization", "T5": "dense captions (rules 2018-05)"}
+    titles |= {"twins": "which stream tells which twins apart (chance 50)"}
     for task, name in titles.items():
         same = [rows for rows in zip(*tables, strict=True) if rows[0].task == task]
         if not same:

@@ -34,6 +34,10 @@ class _Arguments:
     """The same for ImageNetShuffle features."""
     mbh: Path | None = None
     """The same for MBH Fisher vectors."""
+    joints: Path | None = None
+    """Weights of a net of key points, see untrimmed learn; for systems 08, 12 and 21."""
+    depth: Path | None = None
+    """Weights of a net of depth and motion, see untrimmed learn; for system 16."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:1."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -89,9 +93,32 @@ def _run(arguments: Any, entry: Any) -> int:
     )
     files: dict[Kind, Path | None] = {"c3d": arguments.c3d, "shuffle": arguments.shuffle, "mbh": arguments.mbh}
     given = {kind: path for kind, path in files.items() if path is not None}
-    system = entry.system(from_files(arguments.config, given))
+    config = from_files(arguments.config, given)
+    if arguments.joints is not None:
+        config = _with_joints(config, arguments.joints)
+    if arguments.depth is not None:
+        config = _with_depth(config, arguments.depth)
+    system = entry.system(config)
     system.fit(dataset, store=FeatureStore(arguments.store), run=run)
     system.save(arguments.output)
     console.print(f"system {entry.number:02d} fitted on {dataset.name} ({len(dataset.annotations)} videos) and saved")
     console.print(f"next: untrimmed predict {arguments.output} {arguments.data} --output predictions", soft_wrap=True)
     return 0
+
+
+def _with_joints(config: Any, weights: Path) -> Any:
+    from untrimmed.configs import parts_of
+    from untrimmed.features.confidence_maps import ConfidenceMaps
+    from untrimmed.features.given_files import with_feature_weights
+    from untrimmed.features.key_points import KeyPoints
+
+    names = {part.name for part in parts_of(config) if isinstance(part, KeyPoints | ConfidenceMaps)}
+    return with_feature_weights(config, dict.fromkeys(names or {KeyPoints.name}, weights))
+
+
+def _with_depth(config: Any, weights: Path) -> Any:
+    from untrimmed.systems.inflated_resnets_and_heads import InflatedResnetsAndHeadsConfig, with_starts
+
+    if not isinstance(config, InflatedResnetsAndHeadsConfig):
+        raise DataError(f"{type(config).__name__} has no net of depth and motion that {weights} could be given to")
+    return with_starts(config, two_frame=weights)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from untrimmed.data.playground import PlaygroundConfig
     from untrimmed.features.store import FeatureStore
     from untrimmed.systems.system import System
+    from untrimmed.train import Run
 
 S = TypeVar("S", bound="System[Any]")
 
@@ -86,8 +87,6 @@ class Workshop:
         Raises:
             DataError: when the folder holds a system of another configuration.
         """
-        from untrimmed.train import Run
-
         place = self.folder / self.systems / name
         if (place / "config.json").exists():
             found = type(system).load(place)
@@ -95,10 +94,16 @@ class Workshop:
                 raise DataError(f"{place} holds a system of another configuration; remove the folder to train anew")
             return found
         with self.step(f"system {system.number:02d} ({name}) is trained"):
-            folder = self.folder / "training" / f"seed-{self.seed}" / (work or name)
-            system.fit(dataset, store=self.store, run=Run(folder=folder, seed=self.seed, progress=self.shown))
+            system.fit(dataset, store=self.store, run=self.run(work or name))
             system.save(place)
         return system
+
+    def run(self, work: str) -> "Run":
+        """Where trainings of this seed keep their checkpoints."""
+        from untrimmed.train import Run
+
+        folder = self.folder / "training" / f"seed-{self.seed}" / work
+        return Run(folder=folder, seed=self.seed, progress=self.shown)
 
     def rows(self, name: str, identity: Any, measure: Callable[[], Iterator[Row]]) -> list[Row]:
         """Rows of figures, measured once: a file keeps them for the next call with an equal identity."""
@@ -133,6 +138,7 @@ def table_of(rows: Sequence[Row], console: "Console") -> None:
         "T3": "T3 proposals (testing part, percent)",
         "T4": "T4 localization (testing part, percent)",
         "T5": "T5 dense captions (testing part, percent)",
+        "twins": "twins told apart by each stream (testing part, percent; chance 50)",
     }
     for task in dict.fromkeys(row.task for row in rows):
         mine = [row for row in rows if row.task == task]

@@ -60,7 +60,7 @@ class DepthMotion(Feature):
     it take an augmentation without flips.
     """
 
-    name = "depth-motion"
+    name = "depth_motion"
 
     estimator: TwoFrame | FlowOnly = field(default_factory=TwoFrame)
     """Who says it."""

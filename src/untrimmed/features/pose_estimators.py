@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from untrimmed.data.skeletons import COCO17, MPI15, OPENPOSE18, mapped
+from untrimmed.media.transforms import resize
 from untrimmed.nets.backbone import load_weights
 from untrimmed.nets.detection_nets import KEY_POINT_NET, coco_net
 from untrimmed.nets.pose_net import LAYOUT, STRIDE, NarrowPose, PoseNet
@@ -135,8 +136,6 @@ class _SmallEstimator(PoseEstimator):
         return mpi_maps(self._said(pictures)[0])
 
     def _said(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> tuple[np.ndarray, np.ndarray]:
-        from untrimmed.media.transforms import resize
-
         x = torch.from_numpy(resize(pictures, self._config.size).transpose(0, 3, 1, 2))
         with torch.inference_mode():
             said = self._net(x.to(self._net.mean.device))

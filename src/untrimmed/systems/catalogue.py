@@ -10,8 +10,11 @@ from untrimmed.systems import (
     context_captions,
     expert_windows,
     frame_votes,
+    inflated_ensemble,
+    inflated_resnets_and_heads,
     multiscale_attention,
     multitask_lstm,
+    p3d_quantization,
     prop_ssad,
     separable_3d_stacking,
     shifting_attention,
@@ -89,6 +92,21 @@ SYSTEMS: tuple[Entry, ...] = (
         system=separable_3d_stacking.Separable3dStacking,
         published=separable_3d_stacking.Separable3dStackingConfig(),
         laptop=separable_3d_stacking.LAPTOP,
+    ),
+    Entry(
+        system=inflated_ensemble.InflatedEnsemble,
+        published=inflated_ensemble.InflatedEnsembleConfig(),
+        laptop=inflated_ensemble.LAPTOP,
+    ),
+    Entry(
+        system=inflated_resnets_and_heads.InflatedResnetsAndHeads,
+        published=inflated_resnets_and_heads.InflatedResnetsAndHeadsConfig(),
+        laptop=inflated_resnets_and_heads.LAPTOP,
+    ),
+    Entry(
+        system=p3d_quantization.P3dQuantization,
+        published=p3d_quantization.P3dQuantizationConfig(),
+        laptop=p3d_quantization.LAPTOP,
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(

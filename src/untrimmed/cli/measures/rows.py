@@ -39,6 +39,25 @@ def class_predictions(videos: Sequence[Video], rows: Sequence[np.ndarray], label
     ]
 
 
+def told_apart(name: str, dataset: Dataset, part: Dataset, scores: np.ndarray) -> Row:
+    """Of every pair of twins of the playground, the share of videos whose class is above its twin; chance is 50.
+
+    Args:
+        name: of the stream.
+        dataset: whose labels the columns of scores are.
+        part: the videos of the rows.
+        scores: (videos, classes).
+    """
+    from untrimmed.data.playground.classes import BY_LABEL, twin
+
+    right: dict[str, list[bool]] = {}
+    place = {label: column for column, label in enumerate(dataset.labels)}
+    for annotation, row in zip(part.annotations, scores, strict=True):
+        label = annotation.labels[0]
+        right.setdefault(BY_LABEL[label].parent, []).append(bool(row[place[label]] > row[place[twin(label)]]))
+    return Row("twins", name, {pair: 100 * float(np.mean(found)) for pair, found in sorted(right.items())})
+
+
 def most_frequent(dataset: Dataset, part: Dataset) -> list[Prediction]:
     known = [annotation.labels[0] for annotation in dataset.subset("training").annotations if annotation.labels]
     counts = {label: known.count(label) / len(known) for label in dataset.labels}
