@@ -10,7 +10,7 @@ demo: $(READY)
 	$(RUN)/untrimmed demo demo
 
 test: $(READY)
-	$(RUN)/python -m pytest -n 2 --dist loadfile
+	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	$(RUN)/ruff check .
