@@ -14,11 +14,13 @@ from untrimmed.systems import (
     inflated_resnets_and_heads,
     multiscale_attention,
     multitask_lstm,
+    offsets_and_labelling,
     p3d_quantization,
     prop_ssad,
     separable_3d_stacking,
     shifting_attention,
     six_votes,
+    temporal_context,
     three_features,
     three_streams,
     tsn_3d_pose_audio,
@@ -76,6 +78,11 @@ SYSTEMS: tuple[Entry, ...] = (
         published=tsn_3d_pose_audio.Tsn3dPoseAudioConfig(),
         laptop=tsn_3d_pose_audio.LAPTOP,
     ),
+    Entry(
+        system=offsets_and_labelling.OffsetsAndLabelling,
+        published=offsets_and_labelling.OffsetsAndLabellingConfig(),
+        laptop=offsets_and_labelling.LAPTOP,
+    ),
     Entry(system=frame_votes.FrameVotes, published=frame_votes.FrameVotesConfig(), laptop=frame_votes.LAPTOP),
     Entry(
         system=multitask_lstm.MultitaskLstm,
@@ -107,6 +114,11 @@ SYSTEMS: tuple[Entry, ...] = (
         system=p3d_quantization.P3dQuantization,
         published=p3d_quantization.P3dQuantizationConfig(),
         laptop=p3d_quantization.LAPTOP,
+    ),
+    Entry(
+        system=temporal_context.TemporalContextNetwork,
+        published=temporal_context.TemporalContextNetworkConfig(),
+        laptop=temporal_context.LAPTOP,
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(
