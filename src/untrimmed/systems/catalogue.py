@@ -17,6 +17,7 @@ from untrimmed.systems import (
     offsets_and_labelling,
     p3d_quantization,
     prop_ssad,
+    rc3d,
     separable_3d_stacking,
     shifting_attention,
     six_votes,
@@ -121,6 +122,7 @@ SYSTEMS: tuple[Entry, ...] = (
         laptop=temporal_context.LAPTOP,
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
+    Entry(system=rc3d.Rc3d, published=rc3d.Rc3dConfig(), laptop=rc3d.LAPTOP),
     Entry(
         system=context_captions.ContextCaptions,
         published=context_captions.ContextCaptionsConfig(),
