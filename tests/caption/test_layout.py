@@ -1,12 +1,12 @@
-"""Captions in order: time, merging, and the best that do not overlap, against brute force."""
+"""Captions in order: time, merging, cutting where they overlap, and the best that do not, against brute force."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from untrimmed.caption.layout import in_time_order, merge_identical, one_at_a_time
-from untrimmed.records import Caption
+from untrimmed.caption.layout import Layout, flatten, in_time_order, lay_out, merge_identical, one_at_a_time
+from untrimmed.records import Caption, Detection
 from untrimmed.timeline import even_segments
 
 
@@ -77,3 +77,44 @@ def test_even_proposals_of_one_score_give_a_partition_of_the_video() -> None:
     better = [caption(*c.segment, score=0.9 if c.segment[0] > 35 else 0.5) for c in captions]
     assert min(c.segment[0] for c in one_at_a_time(better)) == 0
     assert one_at_a_time([]) == ()
+
+
+def texts_at(captions: list[Caption], time: float) -> list[str]:
+    ordered = sorted(captions, key=lambda item: item.segment)
+    said = [item.sentence for item in ordered if item.segment[0] <= time < item.segment[1]]
+    return list(dict.fromkeys(said))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flat_pieces_say_at_every_moment_what_was_said_and_never_overlap(seed: int) -> None:
+    captions = random_captions(seed, 9)
+    pieces = flatten(captions)
+    assert all(a.segment[1] <= b.segment[0] for a, b in itertools.pairwise(pieces))
+    assert not any(a.segment[1] == b.segment[0] and a.sentence == b.sentence for a, b in itertools.pairwise(pieces))
+    for time in np.arange(0, 20, 0.5).tolist():
+        inside = [piece for piece in pieces if piece.segment[0] <= time < piece.segment[1]]
+        said = texts_at(captions, time)
+        assert [piece.sentence for piece in inside] == ([" ".join(said)] if said else [])
+        best = max((item.score for item in captions if item.segment[0] <= time < item.segment[1]), default=None)
+        assert best is None or inside[0].score >= best
+    assert flatten(pieces) == pieces
+
+
+def test_flat_detections_are_joined_with_commas_and_silence_adds_nothing() -> None:
+    found = [Detection((0.0, 4.0), 0.25, "Run"), Detection((2.0, 6.0), 0.5, "Jump"), Detection((8.0, 9.0), 0.5, "Run")]
+    assert flatten(found) == (
+        Detection((0.0, 2.0), 0.25, "Run"),
+        Detection((2.0, 4.0), 0.5, "Run, Jump"),
+        Detection((4.0, 6.0), 0.5, "Jump"),
+        Detection((8.0, 9.0), 0.5, "Run"),
+    )
+    assert flatten([caption(0, 4, "A."), caption(1, 2, " ")]) == (caption(0, 4, "A."),)
+    assert flatten([]) == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_three_layouts(seed: int) -> None:
+    captions = random_captions(seed, 9)
+    assert lay_out(captions, Layout.OVERLAP) == in_time_order(captions)
+    assert lay_out(captions, Layout.FLATTEN) == flatten(captions)
+    assert lay_out(captions, Layout.BEST) == one_at_a_time(captions)

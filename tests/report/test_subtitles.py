@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from untrimmed.caption.layout import Layout
 from untrimmed.records import Caption, DataError, Detection
 from untrimmed.report.subtitles import SubtitleStyle, to_srt, to_vtt, write_srt, write_vtt
 from untrimmed.timeline import even_segments
@@ -159,7 +160,7 @@ def test_without_overlap_the_best_texts_that_fit_beside_each_other_are_shown() -
         for i, (a, b) in enumerate(even_segments(60.0, 5))
     ]
     assert len(read_vtt(to_vtt(captions))) == 15
-    shown = read_srt(to_srt(captions, style=SubtitleStyle(overlap=False)))
+    shown = read_srt(to_srt(captions, style=SubtitleStyle(layout=Layout.BEST)))
     assert [(cue.start, cue.end) for cue in shown] == [(0, 12), (12, 24), (24, 36), (36, 48), (48, 60)]
 
 

@@ -1,7 +1,9 @@
-"""Captions put in order for people: by time, without repetition, or one at a time."""
+"""Captions put in order for people: by time, without repetition, cut where they overlap, or one at a time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from enum import Enum
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +11,24 @@ import numpy as np
 from untrimmed.records import Caption, Detection
 
 Said = TypeVar("Said", Caption, Detection)
+
+
+class Layout(Enum):
+    """What becomes of texts whose times overlap."""
+
+    OVERLAP = "overlap"
+    """Nothing: all are kept, in order of time."""
+    FLATTEN = "flatten"
+    """Time is cut where a text begins or ends, and each piece has all its texts."""
+    BEST = "best"
+    """The best that do not overlap are chosen, by score and length."""
+
+
+def lay_out(items: Sequence[Said], layout: Layout) -> tuple[Said, ...]:
+    """Captions or detections in one of the layouts, in order of time."""
+    if layout is Layout.OVERLAP:
+        return tuple(sorted(items, key=lambda item: item.segment))
+    return flatten(items) if layout is Layout.FLATTEN else one_at_a_time(items)
 
 
 def in_time_order(captions: Iterable[Caption]) -> tuple[Caption, ...]:
@@ -69,3 +89,45 @@ def one_at_a_time(captions: Sequence[Said]) -> tuple[Said, ...]:
         else:
             i -= 1
     return tuple(reversed(chosen))
+
+
+def flatten(items: Sequence[Said]) -> tuple[Said, ...]:
+    """Pieces that never overlap: time cut wherever a text begins or ends, all texts of a piece in one.
+
+    The texts of a piece stand in order of their starts, each once: sentences after each other, classes with commas. Its
+    score is the best of theirs. Pieces that touch and say the same are one; times without a text stay empty.
+
+    Returns:
+        In order of time; the pieces cover what the items cover.
+    """
+    ordered = sorted(items, key=lambda item: item.segment)
+    edges = sorted({edge for item in ordered for edge in item.segment})
+    pieces: list[Said] = []
+    begun = 0
+    active: list[Said] = []
+    for start, end in pairwise(edges):
+        while begun < len(ordered) and ordered[begun].segment[0] <= start:
+            active.append(ordered[begun])
+            begun += 1
+        active = [item for item in active if item.segment[1] > start]
+        if not active:
+            continue
+        piece = _joined(active, (start, end))
+        last = pieces[-1] if pieces else None
+        if last is not None and last.segment[1] == start and _words(last) == _words(piece):
+            pieces[-1] = replace(piece, segment=(last.segment[0], end), score=max(last.score, piece.score))
+        else:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def _words(item: Caption | Detection) -> str:
+    return item.sentence if isinstance(item, Caption) else item.label
+
+
+def _joined(active: Sequence[Said], segment: tuple[float, float]) -> Said:
+    """The items of a piece as one; captions without a word add nothing."""
+    first, score = active[0], max(item.score for item in active)
+    texts = [text for text in dict.fromkeys(_words(item).strip() for item in active) if text]
+    between = " " if isinstance(first, Caption) else ", "
+    return type(first)(segment, score, between.join(texts))

@@ -56,6 +56,9 @@ class Arguments:
     """Localization: drop instances under a millisecond and repeated ones, as OpenTAD and ActionFormer do."""
     diagnose: bool = False
     """Localization: kinds of errors and what they cost, which instances are missed."""
+    breakdown: bool = False
+    """Proposals and localization: scores by the length of instances, in seconds and as a share of the video;
+    localization: AP of every class too."""
     meteor: bool = True
     """Captioning: METEOR; without it there is no SODA and no paragraph score."""
     meteor_backend: Literal["python", "java"] = "python"

@@ -8,12 +8,13 @@ from jaxtyping import Float64
 from untrimmed.cli.evaluate import Arguments
 from untrimmed.cli.scoring import Part, number
 from untrimmed.columns import GroundTruth, Predictions
-from untrimmed.evaluate import classification, curves, diagnosis, recognition, thumos, uncertainty
+from untrimmed.evaluate import breakdown, classification, curves, diagnosis, recognition, thumos, uncertainty
 from untrimmed.evaluate import localization as evaluate_localization
 from untrimmed.evaluate import proposals as evaluate_proposals
 from untrimmed.evaluate.dedup import without_near_duplicates
 from untrimmed.evaluate.labels import without_blocked
 from untrimmed.records import DataError, Task
+from untrimmed.report.breakdown_plot import bars_by_length, class_table, length_table
 from untrimmed.report.score_table import ScoreTable
 
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ def proposals(arguments: Arguments, truth: GroundTruth, found: Predictions, bloc
     )
     figures = {**result.figures, "signature": result.signature}
     kept, left = without_blocked(truth, found, blocked)
+    groups: tuple[breakdown.LengthGroup, ...] = ()
+    if _parts_wanted(arguments):
+        groups = breakdown.of_proposals(kept, left, max_average=arguments.max_average, tious=tious, mode=mode)
+        figures["by_length"] = [group.figures for group in groups]
 
     def draw() -> "list[Plot]":
         from untrimmed.report import scores
 
         return [
             scores.recall_over_proposals(result.recall, result.numbers, result.tious, auc=result.auc),
+            bars_by_length(groups),
             _lengths(kept, left),
         ]
 
@@ -84,7 +90,10 @@ def proposals(arguments: Arguments, truth: GroundTruth, found: Predictions, bloc
         headline={name: figures[name] for name in figures if name == "auc_percent" or name.startswith("AR@")},
         signatures=(result.signature,),
         weigh=weigh,
-        tables=(ScoreTable(title="at the last step", header=("tIoU", "recall", "precision"), rows=rows),),
+        tables=(
+            ScoreTable(title="at the last step", header=("tIoU", "recall", "precision"), rows=rows),
+            *([length_table(groups)] if groups else []),
+        ),
         draw=draw,
     )
 
@@ -109,13 +118,19 @@ def localization(arguments: Arguments, truth: GroundTruth, found: Predictions, b
         "average_mAP_by_number": {str(most): value for most, value in by_number.items()},
         "signature": result.signature,
     }
-    pages = arguments.plots is not None or arguments.page is not None
     tables = [_extremes(*result.extremes())]
     judged: diagnosis.Diagnosis | None = None
-    if arguments.diagnose or pages:
+    if arguments.diagnose or _pages(arguments):
         judged = diagnosis.diagnose(kept, left, tious=tious, ignore_unknown=unknown)
         figures["diagnosis"] = judged.figures
         tables += _diagnosis_tables(judged)
+    groups: tuple[breakdown.LengthGroup, ...] = ()
+    if _parts_wanted(arguments):
+        groups = breakdown.of_detections(kept, left, tious=tious, ignore_unknown=unknown)
+        figures["by_length"] = [group.figures for group in groups]
+        tables.append(length_table(groups))
+    if arguments.breakdown:
+        tables.append(class_table(result.labels, result.instances, result.ap, tious))
 
     def draw() -> "list[Plot]":
         from untrimmed.report import scores
@@ -129,6 +144,7 @@ def localization(arguments: Arguments, truth: GroundTruth, found: Predictions, b
         ]
         if judged is not None:
             drawn += [scores.error_breakdown(judged), scores.error_gain(judged), scores.sensitivity(judged)]
+        drawn.append(bars_by_length(groups))
         return [*drawn, _lengths(kept, left)]
 
     def weigh() -> list[uncertainty.Weighed]:
@@ -167,6 +183,14 @@ def _thumos(arguments: Arguments, truth: GroundTruth, found: Predictions, blocke
         signatures=(result.signature,),
         draw=draw,
     )
+
+
+def _pages(arguments: Arguments) -> bool:
+    return arguments.plots is not None or arguments.page is not None
+
+
+def _parts_wanted(arguments: Arguments) -> bool:
+    return arguments.breakdown or _pages(arguments)
 
 
 def _tious(arguments: Arguments, usual: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " m"]:

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from untrimmed.columns import Predictions, Sentences
+from untrimmed.data import elan, label_studio
 from untrimmed.data.activitynet import write as write_activitynet
 from untrimmed.data.captions import write as write_captions
 from untrimmed.data.datasets import read_predictions, read_raw
@@ -38,6 +39,8 @@ class Target(Enum):
     THUMOS = "thumos"
     SUBMISSION = "submission"
     DETECTIONS = "detections"
+    LABEL_STUDIO = "label-studio"
+    ELAN = "elan"
 
 
 def convert(
@@ -82,6 +85,8 @@ def convert(
         Target.SEGMENTS: write_segments,
         Target.CLIPS: write_clips,
         Target.THUMOS: write_thumos,
+        Target.LABEL_STUDIO: label_studio.write,
+        Target.ELAN: elan.write,
     }
     if to not in writers:
         raise DataError(f"{source} is {form.value}, which cannot become a {to.value}")
@@ -107,6 +112,12 @@ def _by_ending(target: Path, *, predicted: bool) -> Target:
 def _write_predicted(target: Path, table: Predictions | Sentences, to: Target) -> None:
     if to is Target.SUBMISSION:
         write_columns(target, table)
+        return
+    if to is Target.LABEL_STUDIO:
+        label_studio.write_predicted(target, table)
+        return
+    if to is Target.ELAN:
+        elan.write_predicted(target, table)
         return
     said = isinstance(table, Sentences)
     if to is Target.SEGMENTS and table.segments is not None:

@@ -10,9 +10,11 @@ from untrimmed.data.activitynet import read as read_activitynet
 from untrimmed.data.captions import read as read_reference_file
 from untrimmed.data.charades import read as read_charades
 from untrimmed.data.defects import ALIASES, Policy, to_dataset
+from untrimmed.data.elan import read as read_elan
 from untrimmed.data.formats import Format, first_bytes, recognise
 from untrimmed.data.kinetics import read as read_kinetics
 from untrimmed.data.kinetics import read_clips
+from untrimmed.data.label_studio import read as read_label_studio
 from untrimmed.data.multithumos import read as read_multithumos
 from untrimmed.data.raw import RawDataset, to_ground_truth, to_references
 from untrimmed.data.segments_csv import read as read_segments
@@ -30,6 +32,8 @@ _READERS = {
     Format.SEGMENTS: read_segments,
     Format.CHARADES: read_charades,
     Format.THUMOS: read_thumos,
+    Format.LABEL_STUDIO: read_label_studio,
+    Format.ELAN: read_elan,
 }
 
 _CAPTION_FILE = re.compile(r"(training|validation|testing|train|val|test)(?:_(\d+))?\.json(?:\.gz)?")
@@ -39,9 +43,10 @@ def open_dataset(path: Path, *, videos: Path | None = None, policy: Policy = Pol
     """The annotated videos under a path.
 
     The path may be a file of annotations (ActivityNet, Captions, Kinetics, Charades, MultiTHUMOS, a table of
-    segments or of clips), a folder with `activitynet.json` or `clips.csv` in it (the playground's untrimmed and
-    trimmed), a folder of THUMOS'14 text files, or a folder of class/clip.mp4. Reference captions are taken from a
-    folder `captions` beside an ActivityNet file, videos from a folder `videos` beside any file.
+    segments or of clips, tasks of Label Studio, a file of ELAN or a folder of them), a folder with `activitynet.json`
+    or `clips.csv` in it (the playground's untrimmed and trimmed), a folder of THUMOS'14 text files, or a folder of
+    class/clip.mp4. Reference captions are taken from a folder `captions` beside an ActivityNet file, videos from a
+    folder `videos` beside any file.
 
     Args:
         path: file or folder.
@@ -56,6 +61,8 @@ def open_dataset(path: Path, *, videos: Path | None = None, policy: Policy = Pol
         attach(raw, videos)
     elif raw.source.is_file() and (raw.source.parent / "videos").is_dir():
         attach(raw, raw.source.parent / "videos")
+    elif (raw.source / "videos").is_dir() and not any(video.path for video in raw.videos):
+        attach(raw, raw.source / "videos")
     if any(not math.isfinite(video.duration) for video in raw.videos):
         measure(raw)
     return to_dataset(raw, policy)

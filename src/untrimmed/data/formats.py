@@ -36,6 +36,8 @@ class Format(Enum):
     FEATURES = "HDF5 features"
     DATASET_FOLDER = "folder of a data set"
     CLIP_FOLDER = "folder of clips by class"
+    LABEL_STUDIO = "tasks of Label Studio"
+    ELAN = "annotations of ELAN"
 
 
 SUBMISSIONS = {
@@ -61,6 +63,8 @@ def recognise(path: Path) -> Format:
         return Format.FEATURES
     if begin.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _of_json(path)
+    if _is_elan(begin):
+        return Format.ELAN
     return _of_text(path)
 
 
@@ -89,13 +93,24 @@ def _of_folder(path: Path) -> Format:
         return Format.THUMOS
     if (path / "untrimmed").is_dir() and (path / "trimmed").is_dir():
         raise DataError(f"{path} holds two data sets: open {path / 'untrimmed'} or {path / 'trimmed'}")
+    if any(path.glob("*.eaf")):
+        return Format.ELAN
     if any(item.is_dir() for item in path.iterdir()):
         return Format.CLIP_FOLDER
     raise DataError(f"{path} is a folder that holds no annotations and no folders of clips")
 
 
+def _is_elan(begin: bytes) -> bool:
+    """Whether a file begins as XML does; no other format that is read is XML."""
+    words = begin.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return words.startswith((b"<?xml", b"<ANNOTATION_DOCUMENT"))
+
+
 def _of_json(path: Path) -> Format:
-    table = decode(read_bytes(path), dict[str, msgspec.Raw], path=path)
+    content = read_bytes(path)
+    if content.lstrip().startswith(b"[") and _is_label_studio(decode(content, list[msgspec.Raw], path=path)):
+        return Format.LABEL_STUDIO
+    table = decode(content, dict[str, msgspec.Raw], path=path)
     if "database" in table:
         return Format.ACTIVITYNET
     if "results" in table:
@@ -124,6 +139,13 @@ def _of_json(path: Path) -> Format:
         if value != []:
             break
     raise DataError(f"{path} is JSON of no known format; its first keys are {shown(', '.join(list(table)[:5]))}")
+
+
+def _is_label_studio(tasks: list[msgspec.Raw]) -> bool:
+    try:
+        return bool(tasks) and "data" in msgspec.json.decode(tasks[0], type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def _keys(raw: msgspec.Raw, path: Path, at: str) -> list[str]:

@@ -1,6 +1,7 @@
 """One's own labels as a table: `video,start,end,label` or `video,start,end,sentence`, perhaps with subset and duration.
 
-`annotator` may number the sets of sentences. Times are seconds.
+With both columns a row is an instance, a sentence, or both, by what is filled in. `annotator` may number the sets of
+sentences. Times are seconds.
 """
 
 import math
@@ -24,7 +25,8 @@ def read(path: Path, *, rows: Rows | None = None) -> RawDataset:
     first = rows[0][1] if rows else {}
     name = column(first, "video", "video_id", path=path)
     start, end = column(first, "start", path=path), column(first, "end", path=path)
-    text = column(first, "label", "sentence", path=path)
+    column(first, "label", "sentence", path=path)
+    texts = [name for name in ("label", "sentence") if name in first]
     videos: dict[str, RawVideo] = {}
     for line, row in rows:
         subset = row.get("subset", "training").strip() or "training"
@@ -33,37 +35,39 @@ def read(path: Path, *, rows: Rows | None = None) -> RawDataset:
             raise DataError(f"{path} line {line}: video {row[name]} is in {video.subset} and in {subset}")
         if row.get("duration", "").strip() and math.isnan(video.duration):
             video.duration = number(row["duration"], what="duration", path=path, line=line)
-        span = Span(
-            number(row[start], what="start", path=path, line=line),
-            number(row[end], what="end", path=path, line=line),
-            row[text],
-        )
-        if text == "label":
-            video.instances.append(span)
+        begin = number(row[start], what="start", path=path, line=line)
+        finish = number(row[end], what="end", path=path, line=line)
+        filled = [name for name in texts if row[name].strip()] or texts[:1]
+        if "label" in filled:
+            video.instances.append(Span(begin, finish, row["label"]))
+        if "sentence" not in filled:
             continue
         annotator = int(number(row.get("annotator", "1") or "1", what="annotator", path=path, line=line))
         if not 1 <= annotator <= 100:
             raise DataError(f"{path} line {line}: annotator must be 1 to 100, got {annotator}")
         video.events += [[] for _ in range(annotator - len(video.events))]
-        video.events[annotator - 1].append(span)
+        video.events[annotator - 1].append(Span(begin, finish, row["sentence"]))
     return RawDataset(name=path.name.split(".")[0], source=path, videos=list(videos.values()))
 
 
 def write(path: Path, dataset: Dataset) -> None:
-    """Write the instances of a data set, or its sentences if it has no instance."""
+    """Write the instances and the sentences of a data set, with the columns that it takes."""
     header = ["video", "subset", "duration", "start", "end"]
     labelled = [
         (one.video.video_id, one.video.subset, one.video.duration, *item.segment, item.label)
         for one in dataset.annotations
         for item in one.instances
     ]
-    if labelled:
-        write_csv(path, [*header, "label"], labelled)
-        return
     said = [
         (one.video.video_id, one.video.subset, one.video.duration, *event.segment, event.sentence, number)
         for one in dataset.annotations
         for number, track in enumerate(one.events, start=1)
         for event in track
     ]
-    write_csv(path, [*header, "sentence", "annotator"], said)
+    if not said:
+        write_csv(path, [*header, "label"], labelled)
+    elif not labelled:
+        write_csv(path, [*header, "sentence", "annotator"], said)
+    else:
+        rows = [(*row, "", "") for row in labelled] + [(*row[:5], "", *row[5:]) for row in said]
+        write_csv(path, [*header, "label", "sentence", "annotator"], rows)

@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const player = $("player");
 const HUES = [215, 25, 150, 330, 265, 190, 0, 95, 45, 300];
-let video = null, shown = [], clock = 0;
+let video = null, shown = [], clock = 0, pending = null;
 
 const element = (tag, className, text) => {
   const made = document.createElement(tag);
@@ -26,7 +26,19 @@ const colourOf = (label) => {
 const seek = (seconds) => {
   clock = Math.min(Math.max(0, seconds), video.duration);
   if (player.readyState > 0) player.currentTime = clock;
+  else pending = clock;  // the file may still be opening
   follow();
+};
+// The address may name a video and a second: index.html#v=ID&t=12.5
+const goToAddress = () => {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const index = data.videos.findIndex((item) => item.id === wanted.get("v"));
+  if (index >= 0 && data.videos[index] !== video) {
+    $("videos").value = index;
+    choose(index);
+  }
+  const seconds = Number.parseFloat(wanted.get("t"));
+  if (Number.isFinite(seconds)) seek(seconds);
 };
 
 function lanesOf(segments) {
@@ -137,6 +149,7 @@ function choose(index) {
   video = data.videos[index];
   shown = [];
   clock = 0;
+  pending = null;
   if (player.src.startsWith("blob:")) URL.revokeObjectURL(player.src);
   const where = source();
   player.hidden = !where;
@@ -161,7 +174,7 @@ function applyFilter() {
 }
 
 function follow() {
-  if (player.readyState > 0) clock = player.currentTime;
+  if (player.readyState > 0 && pending === null) clock = player.currentTime;
   const area = $("tracks"), inner = area.querySelector(".lanes, #axis");
   if (!inner) return;
   $("head").style.left = `${inner.offsetLeft + inner.offsetWidth * Math.min(1, clock / video.duration)}px`;
@@ -219,6 +232,10 @@ $("tracks").addEventListener("pointerleave", () => { $("tip").hidden = true; });
 $("filter").addEventListener("input", applyFilter);
 $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
 $("videos").addEventListener("change", (event) => choose(Number(event.target.value)));
+player.addEventListener("loadedmetadata", () => {
+  if (pending !== null) player.currentTime = pending;
+  pending = null;
+});
 for (const name of ["timeupdate", "seeked", "loadedmetadata"]) player.addEventListener(name, follow);
 player.addEventListener("error", () => {
   if (!player.getAttribute("src")) return;
@@ -235,3 +252,5 @@ data.videos.forEach((item, index) => {
 });
 $("chooser").hidden = data.videos.length < 2;
 choose(0);
+goToAddress();
+addEventListener("hashchange", goToAddress);

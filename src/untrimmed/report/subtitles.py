@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from untrimmed.caption.layout import one_at_a_time
+from untrimmed.caption.layout import Layout, lay_out
 from untrimmed.files import write_text
 from untrimmed.records import Caption, DataError, Detection
+from untrimmed.report.clock import clock, milliseconds, visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +25,9 @@ class SubtitleStyle:
     """Lines a cue; a longer text is spread over cues that follow each other within its time."""
     least_seconds: float = 1.0
     """A shorter text is shown this long, as far as the video's duration allows."""
-    overlap: bool = True
-    """Whether texts may be shown at the same time; if not, the best that do not overlap are chosen by score and length
-    (see caption.layout.one_at_a_time). Even proposals of five levels overlap five-fold at every moment."""
+    layout: Layout = Layout.OVERLAP
+    """What becomes of texts whose times overlap: WebVTT allows them, most players of SRT show one. Even proposals of
+    five levels overlap five-fold at every moment."""
     scores: bool = False
     """Whether the score stands after a detection's class, as in "long jump (0.87)"."""
 
@@ -57,16 +58,15 @@ def cues(
     if style.width < 1 or style.lines < 1:
         raise DataError(f"subtitles need width >= 1 and lines >= 1, got {style.width} and {style.lines}")
     items = list(items)
-    if not style.overlap:
-        items = [
-            *one_at_a_time([item for item in items if isinstance(item, Caption)]),
-            *one_at_a_time([item for item in items if isinstance(item, Detection)]),
-        ]
+    items = [
+        *lay_out([item for item in items if isinstance(item, Caption)], style.layout),
+        *lay_out([item for item in items if isinstance(item, Detection)], style.layout),
+    ]
     made: list[Cue] = []
-    limit = None if duration is None else _milliseconds(duration)
+    limit = None if duration is None else milliseconds(duration)
     for item in items:
-        start, end = (max(0, _milliseconds(seconds)) for seconds in item.segment)
-        end = max(end, start + max(1, _milliseconds(style.least_seconds)))
+        start, end = (max(0, milliseconds(seconds)) for seconds in item.segment)
+        end = max(end, start + max(1, milliseconds(style.least_seconds)))
         end = end if limit is None else min(end, limit)
         lines = _wrap(_text(item, style=style), width=style.width)
         if lines and start < end:
@@ -83,8 +83,8 @@ def to_vtt(
     """
     blocks = ["WEBVTT"]
     for cue in cues(items, duration=duration, style=style):
-        text = "\n".join(_escape(line) for line in cue.lines)
-        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{text}")
+        text = "\n".join(escape(line) for line in cue.lines)
+        blocks.append(f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{text}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -98,7 +98,7 @@ def to_srt(
     blocks = []
     for number, cue in enumerate(cues(items, duration=duration, style=style), start=1):
         text = "\n".join(line.replace("<", "‹").replace(">", "›") for line in cue.lines)
-        blocks.append(f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{text}\n")
+        blocks.append(f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{text}\n")
     return "\n".join(blocks)
 
 
@@ -132,8 +132,7 @@ def _text(item: Caption | Detection, *, style: SubtitleStyle) -> str:
 
 def _wrap(text: str, *, width: int) -> list[str]:
     """Lines of at most `width` characters without control characters; words longer than a line are cut."""
-    visible = "".join(character if character.isprintable() else " " for character in text)
-    return textwrap.wrap(" ".join(visible.split()), width=width, break_on_hyphens=False)
+    return textwrap.wrap(visible(text), width=width, break_on_hyphens=False)
 
 
 def _spread(lines: list[str], *, start: int, end: int, most: int) -> list[Cue]:
@@ -145,14 +144,6 @@ def _spread(lines: list[str], *, start: int, end: int, most: int) -> list[Cue]:
     return [Cue(edges[i], edges[i + 1], group) for i, group in enumerate(groups)]
 
 
-def _escape(line: str) -> str:
+def escape(line: str) -> str:
+    """A line as WebVTT has it: the three characters of markup escaped."""
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _clock(milliseconds: int, point: str) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{rest:03}"
