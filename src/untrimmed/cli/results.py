@@ -15,8 +15,8 @@ from untrimmed.cli.workshop import Row, Workshop, table_of
 from untrimmed.files import write_text
 from untrimmed.records import DataError
 
-GroupName = Literal["main_path", "classical", "recognition"]
-GROUPS: tuple[GroupName, ...] = ("main_path", "classical", "recognition")
+GroupName = Literal["main_path", "classical", "recognition", "localization"]
+GROUPS: tuple[GroupName, ...] = ("main_path", "classical", "recognition", "localization")
 """Modules of cli.measures; each has a TITLE, measured(shop) and FINDINGS, and a block of the document."""
 
 
@@ -30,7 +30,7 @@ class Arguments:
     """How many trainings of everything, with seeds 0, 1, ..."""
     groups: tuple[GroupName, ...] = GROUPS
     """Which systems: main_path is 06, 19 and 22; classical is 01, 02, 04, 10 and 11;
-    recognition is 03, 05, 08 and 12 to 17."""
+    recognition is 03, 05, 08 and 12 to 17; localization is 07 to 10 and 17 to 21."""
     document: Path | None = None
     """Markdown file to write, e.g. docs/results.md; only what stands between the two marker lines of each group is
     replaced."""

@@ -52,3 +52,17 @@ def flat_net(shop: Workshop, clips: Dataset) -> Path:
     return keep_weights(
         fit_stream(stream, clips, store=shop.store, run=shop.run("classes-T2"), name="flat"), shop.store
     )
+
+
+def dense_pose_net(shop: Workshop) -> Path:
+    """Weights of the net of body parts and their coordinates, learnt once for all seeds."""
+    from untrimmed.features.dense_pose_learning import learn_dense_pose_net
+    from untrimmed.train import Run
+
+    folder = shop.folder / "given"
+    weights = folder / "dense-pose.safetensors"
+    if not weights.is_file():
+        learnt_nets(shop)  # draws the playground
+        with shop.step("the net of dense pose is learnt"):
+            learn_dense_pose_net(folder / "playground", weights, run=Run(folder=folder / "training", seed=0))
+    return weights
