@@ -16,7 +16,7 @@ from untrimmed.features.feature import Feature
 from untrimmed.features.row_nets import RowHead, RowNet, fit_row_net, row_net_scores
 from untrimmed.features.sequences import Sequences, SequenceSource, fit_sequences, measured, ready
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream, fit_stream, stream_scores
+from untrimmed.features.streams import Stream, fit_stream, stream_scores, training_name
 from untrimmed.features.vector_classifiers import (
     VectorClassifier,
     VectorClassifiers,
@@ -147,7 +147,7 @@ def fit_members(configs: Sequence[Member], dataset: Dataset, *, store: FeatureSt
             continue
         if isinstance(one, Stream):
             extract((one.images,), labelled, store=store, progress=run.progress)
-            nets[member.name] = fit_stream(one, dataset, store=store, run=run, name=f"net-{content_hash(one)}")
+            nets[member.name] = fit_stream(one, dataset, store=store, run=run, name=training_name(one))
         else:
             for source in one.sources:
                 if source not in sources:

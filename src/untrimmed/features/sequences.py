@@ -15,7 +15,6 @@ from torch import Tensor
 
 from untrimmed.aggregate.pca import Pca, fit_pca
 from untrimmed.aggregate.reservoir import Reservoir
-from untrimmed.configs import content_hash
 from untrimmed.features.attended_vectors import AttendedRows, AttendedStream
 from untrimmed.features.backbone import BackboneFeature
 from untrimmed.features.extract import extract
@@ -23,6 +22,7 @@ from untrimmed.features.feature import Feature, FeatureSequence
 from untrimmed.features.learned import StreamFeature, learn_feature
 from untrimmed.features.row_kinds import AnyRows
 from untrimmed.features.store import FeatureStore
+from untrimmed.features.streams import training_name
 from untrimmed.features.tables import FeatureTable
 from untrimmed.features.trajectories.encoded import TrajectoryFisher
 from untrimmed.features.trajectories.learning import TrajectoryEncoding, learn_codebook
@@ -148,7 +148,7 @@ def fit_sequences(source: SequenceSource, dataset: Dataset, *, store: FeatureSto
         feature = given.feature(learn_codebook(given, training, store=store, progress=run.progress))
     elif isinstance(given, StreamFeature | AttendedStream):
         plain = given if isinstance(given, StreamFeature) else given.frames
-        learnt = learn_feature(plain, dataset, store=store, run=run, name=f"net-{content_hash(plain.stream)}")
+        learnt = learn_feature(plain, dataset, store=store, run=run, name=training_name(plain.stream))
         feature = learnt if isinstance(given, StreamFeature) else given.feature(learnt.weights)
     found = Sequences(feature)
     if source.projection is None:

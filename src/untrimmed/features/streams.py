@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from untrimmed.aggregate.consensus import Average, Consensus
+from untrimmed.configs import content_hash
 from untrimmed.features.clip_sets import (
     Augmentation,
     ClipSet,
@@ -90,6 +91,12 @@ class Stream:
                 f"got {self.sampling.frames}"
             )
         return net
+
+
+def training_name(stream: Stream) -> str:
+    """The name of a stream's training in a run: equal for streams that learn alike, however they are tested."""
+    alike = replace(stream, views=TestViews(), test_consensus=Average())
+    return f"net-{content_hash(alike)}"
 
 
 def fit_stream(stream: Stream, dataset: Dataset, *, store: FeatureStore, run: Run, name: str) -> Backbone:

@@ -57,7 +57,7 @@ from untrimmed.features.learned import StreamFeature, keep_weights, learn_featur
 from untrimmed.features.offset_frames import fit_offset_stream
 from untrimmed.features.sequences import Sequences, ready
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream
+from untrimmed.features.streams import Stream, training_name
 from untrimmed.features.vectors import class_members
 from untrimmed.fuse.search import figure_of
 from untrimmed.nets.frame_nets import FrameNet
@@ -252,12 +252,12 @@ class OffsetsAndLabelling(System[OffsetsAndLabellingConfig]):
     def _learned(self, name: str, dataset: Dataset, *, store: FeatureStore, run: Run) -> BackboneFeature:
         sight, offsets = self.config.sight(name), self.config.offsets
         if name != "appearance" or offsets is None or dataset.trimmed:
-            learnt = learn_feature(sight, dataset, store=store, run=run, name=f"net-{content_hash(sight.stream)}")
+            learnt = learn_feature(sight, dataset, store=store, run=run, name=training_name(sight.stream))
             return replace(learnt, output="scores")
         training = [a.video for a in dataset.subset("training").annotations if a.instances]
         extract((sight.stream.images,), training, store=store, progress=run.progress)
-        training_name = f"offsets-{content_hash((sight.stream, offsets))}"
-        backbone = fit_offset_stream(sight.stream, offsets, dataset, store=store, run=run, name=training_name)
+        name = f"offsets-{content_hash((sight.stream, offsets))}"
+        backbone = fit_offset_stream(sight.stream, offsets, dataset, store=store, run=run, name=name)
         return replace(sight.feature(keep_weights(backbone, store)), output="scores")
 
     def _best_weight(self, dataset: Dataset, videos: Sequence[Video], store: FeatureStore) -> float:
