@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from shared_folder import shared
-from untrimmed.columns import Predictions
+from untrimmed.columns import GroundTruth, Predictions
 from untrimmed.data.datasets import read_ground_truth
 from untrimmed.data.tag_proposals import read_tag_proposals
-from untrimmed.evaluate import proposals
+from untrimmed.data.thumos import read_class_list
+from untrimmed.evaluate import proposals, thumos
 from untrimmed.propose.suppress import HardNms, Rule, SoftNms, suppress
 from untrimmed.records import Task
 
@@ -65,7 +66,11 @@ def test_tag_proposals_of_2383_videos_through_suppression_and_ar_an() -> None:
     assert figures["hard 0.45"].auc < figures["hard 0.9"].auc
 
 
-def test_s_cnn_windows_leave_the_counts_of_the_authors() -> None:
+def read_thumos_truth() -> GroundTruth:
+    return read_ground_truth(shared("data/thumos14/annotations_test"), "testing")
+
+
+def test_s_cnn_windows_leave_the_counts_and_the_precisions_of_the_authors() -> None:
     with gzip.open(shared("data/thumos14/scnn/localization_windows.csv.gz"), "rt") as file:
         rows = list(csv.DictReader(io.StringIO(file.read())))
     metrics = json.loads(gzip.decompress(shared("data/thumos14/scnn/reference_metrics.json.gz").read_bytes()))
@@ -82,8 +87,28 @@ def test_s_cnn_windows_leave_the_counts_of_the_authors() -> None:
     groups = np.array([names[row["video"]] for row in rows]) * 100 + classes
     scores = np.array([float(row["score"]) * table[int(row["window_frames"]), int(row["class_index"])] for row in rows])
     segments = np.array([(float(row["t_start"]), float(row["t_end"])) for row in rows])
-    left = [
-        len(suppress(segments, scores, HardNms(tiou=round(tiou - 0.1, 1), per_class=True), labels=groups).indices)
-        for tiou in metrics["iou_thresholds"]
-    ]
+    truth = read_thumos_truth()
+    labels = list(read_class_list(shared("data/thumos14/detclasslist.txt")).values())
+    in_order = sorted(names)  # among equal scores the authors' program takes the videos by name
+    place = np.array([in_order.index(row["video"]) for row in rows])
+    left = []
+    for number, tiou in enumerate(metrics["iou_thresholds"]):
+        kept = suppress(segments, scores, HardNms(tiou=round(tiou - 0.1, 1), per_class=True), labels=groups).indices
+        left.append(len(kept))
+        kept = kept[np.argsort(place[kept], kind="stable")]
+        found = thumos.evaluate(
+            truth,
+            Predictions(
+                task=Task.LOCALIZATION,
+                video_ids=tuple(in_order),
+                video=place[kept],
+                scores=np.array([float(f"{score:.5g}") for score in scores[kept]]),
+                segments=np.round(segments[kept], 1),
+                label_index=classes[kept] - 1,
+                labels=tuple(labels),
+            ),
+            tious=np.array([tiou]),
+        )
+        by_name = dict(zip(found.labels, found.ap[:, 0], strict=True))
+        np.testing.assert_allclose([by_name[name] for name in labels], metrics["ap"][number], rtol=0, atol=1e-12)
     assert left == [10285, 11294, 14350, 19025, 24244]

@@ -13,6 +13,7 @@ from untrimmed.propose.suppress import (
     HardNms,
     InclusiveNms,
     MmactionSoftNms,
+    OpenTadSoftNms,
     Rule,
     SoftNms,
     suppress,
@@ -88,6 +89,21 @@ def test_linear_and_width_dependent_decay_are_those_of_the_plain_loop() -> None:
     wanted = plain_nms.soft(segments, scores, sigma=0.4, low=0.5, slope=0.4 / 200, most=71)
     assert bmn.indices.tolist() == [i for i, _ in wanted]
     np.testing.assert_allclose(bmn.scores, [score for _, score in wanted], atol=1e-12)
+    opentad = suppress(segments, scores, OpenTadSoftNms(least_score=0.01, most=70), duration=200.0)
+    wanted = plain_nms.soft(segments, scores, sigma=0.4, low=0.5, slope=0.4 / 200, least=0.01, most=70)
+    assert opentad.indices.tolist() == [i for i, _ in wanted]
+    np.testing.assert_allclose(opentad.scores, [score for _, score in wanted], atol=1e-5)  # single precision
+
+
+def test_what_is_too_long_goes_first() -> None:
+    segments, scores = drawn(7, 120)
+    short = np.flatnonzero(segments[:, 1] - segments[:, 0] < 20)
+    labels = np.arange(120) % 3
+    for per_class in (False, True):
+        kept = suppress(segments, scores, SoftNms(longest=20.0, per_class=per_class), labels=labels)
+        alone = suppress(segments[short], scores[short], SoftNms(per_class=per_class), labels=labels[short])
+        assert kept.indices.tolist() == short[alone.indices].tolist()
+        np.testing.assert_array_equal(kept.scores, alone.scores)
 
 
 def test_inclusive_lengths_suppress_short_segments_that_only_touch() -> None:
@@ -102,7 +118,15 @@ def test_equality_is_kept_or_dropped_as_the_rule_says() -> None:
     assert len(suppress(segments, scores, HardNms(tiou=0.5, drop_equal=True)).indices) == 1
 
 
-RULES: list[Rule] = [HardNms(), SoftNms(), ActionFormerNms(), ActionFormerSoftNms(), BsnSoftNms(), MmactionSoftNms()]
+RULES: list[Rule] = [
+    HardNms(),
+    SoftNms(),
+    ActionFormerNms(),
+    ActionFormerSoftNms(),
+    BsnSoftNms(),
+    MmactionSoftNms(),
+    OpenTadSoftNms(),
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)

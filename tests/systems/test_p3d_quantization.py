@@ -9,9 +9,13 @@ import pytest
 import torch
 
 from untrimmed.aggregate.quantization import QuantizationConfig
+from untrimmed.caption.attribute_decoder import AttributeDecoderConfig
+from untrimmed.caption.beam import BeamConfig
+from untrimmed.caption.self_critical import SelfCriticalConfig
 from untrimmed.configs import from_plain, to_plain
 from untrimmed.features import learned, members, quantized_vectors, sequences
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
+from untrimmed.features.event_attributes import AttributesConfig
 from untrimmed.features.extract import extract
 from untrimmed.features.images import RgbImages
 from untrimmed.features.learned import StreamFeature
@@ -28,8 +32,10 @@ from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import SmallNet
 from untrimmed.nets.zoo import AnyNet
-from untrimmed.records import Annotation, Dataset, Instance, NotTrained, Task, Video
+from untrimmed.records import Annotation, Dataset, Event, Instance, NotTrained, Task, Video
+from untrimmed.systems.attribute_captions import AttributeCaptionsConfig
 from untrimmed.systems.p3d_quantization import LAPTOP, P3dQuantization, P3dQuantizationConfig
+from untrimmed.systems.tag_reranking import TagRerankingConfig
 from untrimmed.train import Run, Schedule
 
 NAMES = [
@@ -89,7 +95,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, FeatureSto
 
 def test_its_components_are_those_of_table_1() -> None:
     config = P3dQuantizationConfig()
-    assert (P3dQuantization.number, P3dQuantization.tasks) == (17, frozenset({Task.RECOGNITION}))
+    assert P3dQuantization.number == 17
+    assert P3dQuantization.tasks == {Task.RECOGNITION, Task.PROPOSALS, Task.CAPTIONING}
     assert [member.name for member in config.members] == NAMES
     assert isinstance(config.fusion, Searched)
     streams = {}
@@ -141,6 +148,7 @@ def test_it_learns_keeps_no_map_and_comes_back_from_the_disk(
     loaded = P3dQuantization.load(tmp_path / "saved")
     assert [feature.key for feature in loaded.features()] == [feature.key for feature in system.features()]
     assert list(loaded.predict(testing.videos, store=store)) == before
+    assert all((prediction.proposals, prediction.captions) == (None, None) for prediction in before)  # of clips
     other = FeatureStore(tmp_path / "other")
     again = list(loaded.predict(testing.videos[:1], store=other))
     assert again[0].classes is not None
@@ -153,6 +161,75 @@ def test_the_classification_term_can_be_left_out(world: tuple[Dataset, FeatureSt
     plain = replace(TINY.quantization, net=replace(TINY.quantization.net, classification=0.0))
     assert replace(TINY, quantization=plain).members[1] != TINY.members[1]
     assert replace(TINY, quantization=plain).members[0] == TINY.members[0]
+
+
+def test_untrimmed_videos_get_proposals_too(tmp_path: Path) -> None:
+    rng, made = np.random.default_rng(0), []
+    for number in range(8):
+        pictures = rng.integers(0, 90, (20, 48, 48, 3)).astype(np.uint8)
+        pictures[8:16, ..., 0 if number % 2 else 2] += 90
+        path = tmp_path / f"u{number}.mp4"
+        write_video(path, list(pictures), fps=10)
+        subset = ("training", "training", "validation", "testing")[number // 2 % 4]
+        video = Video(video_id=f"u{number}", duration=2.0, subset=subset, path=path)
+        made.append(Annotation(video=video, instances=(Instance((0.8, 1.6), "red" if number % 2 else "blue"),)))
+    dataset, store = Dataset(name="stretches", annotations=tuple(made)), FeatureStore(tmp_path / "store")
+    short = replace(SCHEDULE, steps=3, batch_size=2)
+    parts = TagRerankingConfig(streams=(FRAME,), actionness_schedule=short, ranker_schedule=short, levels=2)
+    system = P3dQuantization(replace(TINY, proposals=parts))
+    system.fit(dataset, store=store, run=Run(device="cpu", loaders=0))
+    videos = dataset.subset("testing").videos
+    before = list(system.predict(videos, store=store))
+    for prediction in before:
+        assert prediction.proposals is not None
+        assert prediction.classes is not None
+        assert len({proposal.segment for proposal in prediction.proposals}) == len(prediction.proposals)
+    system.save(tmp_path / "saved")
+    loaded = P3dQuantization.load(tmp_path / "saved")
+    assert [feature.key for feature in loaded.features()] == [feature.key for feature in system.features()]
+    assert list(loaded.predict(videos, store=store)) == before
+
+
+def test_where_sentences_are_learnt_proposals_are_described(tmp_path: Path) -> None:
+    rng, made = np.random.default_rng(0), []
+    for number in range(6):
+        pictures = rng.integers(0, 90, (20, 48, 48, 3)).astype(np.uint8)
+        colour = "red" if number % 2 else "blue"
+        pictures[8:16, ..., 0 if number % 2 else 2] += 90
+        path = tmp_path / f"t{number}.mp4"
+        write_video(path, list(pictures), fps=10)
+        video = Video(video_id=f"t{number}", duration=2.0, subset="training" if number < 4 else "testing", path=path)
+        told = (Event((0.8, 1.6), f"The picture turns {colour} for a while."),)
+        made.append(Annotation(video=video, instances=(Instance((0.8, 1.6), colour),), events=(told,)))
+    dataset, store = Dataset(name="told", annotations=tuple(made)), FeatureStore(tmp_path / "store")
+    short = replace(SCHEDULE, steps=3, batch_size=2)
+    proposals = TagRerankingConfig(streams=(FRAME,), actionness_schedule=short, ranker_schedule=short, levels=2)
+    captions = AttributeCaptionsConfig(
+        sights=(FRAME,),
+        proposals=4,
+        attributes=AttributesConfig(schedule=short),
+        decoder=AttributeDecoderConfig(embed=8, hidden=8),
+        schedule=short,
+        self_critical=SelfCriticalConfig(most_words=6),
+        reward_schedule=short,
+        search=BeamConfig(width=2, most_words=8),
+        retrieved=2,
+        minimum_count=1,
+    )
+    system = P3dQuantization(replace(TINY, proposals=proposals, captions=captions))
+    system.fit(dataset, store=store, run=Run(device="cpu", loaders=0))
+    videos = dataset.subset("testing").videos
+    before = list(system.predict(videos, store=store))
+    for prediction in before:
+        assert prediction.proposals is not None
+        assert prediction.captions is not None
+        best = sorted(proposal.segment for proposal in prediction.proposals[:4])
+        assert [caption.segment for caption in prediction.captions] == best
+        assert all(caption.sentence for caption in prediction.captions)
+    system.save(tmp_path / "saved")
+    loaded = P3dQuantization.load(tmp_path / "saved")
+    assert [feature.key for feature in loaded.features()] == [feature.key for feature in system.features()]
+    assert list(loaded.predict(videos, store=store)) == before
 
 
 def test_untrained_it_says_so(world: tuple[Dataset, FeatureStore]) -> None:

@@ -21,13 +21,16 @@ from untrimmed.features.learned import StreamFeature
 from untrimmed.features.members import Member
 from untrimmed.features.row_nets import RowNet
 from untrimmed.features.spectrograms import SpectrogramImages
+from untrimmed.features.ssn_regions import GroupedRegions
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.streams import Stream
 from untrimmed.fuse.fusion import Equal
 from untrimmed.media.writer import write_video
 from untrimmed.nets.pose1d import HierarchicalPose
 from untrimmed.nets.small import SmallNet
+from untrimmed.nets.ssn import SsnConfig, UnifiedConfig
 from untrimmed.nets.tsn import Tsn
+from untrimmed.propose.tag import RELEASED
 from untrimmed.records import Annotation, DataError, Dataset, Instance, NotTrained, Task, Video
 from untrimmed.systems.tsn_3d_pose_audio import (
     LAPTOP,
@@ -127,7 +130,7 @@ def fitted(dataset: Dataset, store: FeatureStore, tmp_path_factory: pytest.TempP
 def test_published_values() -> None:
     config = Tsn3dPoseAudioConfig()
     assert Tsn3dPoseAudio.number == 8
-    assert Tsn3dPoseAudio.tasks == {Task.CLASSIFICATION, Task.RECOGNITION}
+    assert Tsn3dPoseAudio.tasks == {Task.CLASSIFICATION, Task.RECOGNITION, Task.LOCALIZATION}
     assert all(stream.balanced and stream.views.positions == 25 for _, stream in streams(config))
     frames = {name: (stream.sampling.sections, stream.sampling.frames) for name, stream in streams(config)}
     assert frames["rgb-bn-inception"] == (3, 1)
@@ -141,6 +144,28 @@ def test_published_values() -> None:
     assert isinstance(pose, RowNet)
     assert isinstance(pose.head, HierarchicalPose)
     assert pose.window == 48 / 6
+
+
+def test_published_values_of_localization() -> None:
+    own = Tsn3dPoseAudioConfig().localization
+    rows = [source.rows for source in own.sources]
+    assert all(isinstance(one, StreamFeature) and one.stride == 6 for one in rows)
+    assert [type(net) for net in own.nets] == [SsnConfig, UnifiedConfig]
+    assert own.net_weights == (1.0, 1.0)
+    for net in own.nets:
+        assert net.pyramid.levels == ((1,), (1, 2), (1,))
+        assert (net.snippets, net.extension) == ((2, 5, 2), 0.5)
+    assert own.samples.counts == (1, 1, 6)
+    assert isinstance(own.regions, GroupedRegions)
+    assert own.regions.rule == RELEASED
+
+
+def test_trimmed_clips_are_classified_only(fitted: Tsn3dPoseAudio, dataset: Dataset, store: FeatureStore) -> None:
+    videos = dataset.subset("testing").videos[:1]
+    (prediction,) = fitted.predict(videos, store=store)
+    assert prediction.detections is None
+    with pytest.raises(NotTrained, match="system 08 localizes once it has been fitted on untrimmed videos"):
+        next(fitted.localized(videos, store=store))
 
 
 @pytest.mark.parametrize("config", [Tsn3dPoseAudioConfig(), LAPTOP, tiny()])

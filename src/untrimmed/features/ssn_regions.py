@@ -54,7 +54,7 @@ class SlidingRegions:
     def segments(self, duration: float) -> Float[np.ndarray, "n 2"]:
         """The regions of a video of so many seconds."""
         found = [windows(self.snippets, size=size, stride=1) for size in self.sizes]
-        return np.concatenate(found) * (duration / self.snippets)
+        return np.minimum(np.concatenate(found) * (duration / self.snippets), duration)
 
 
 AnyRegions = GroupedRegions | SlidingRegions

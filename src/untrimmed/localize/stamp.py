@@ -1,6 +1,6 @@
 """Stamping: the classes of a whole video go onto its proposals, which makes detections of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from untrimmed.records import ClassScores, DataError, Detection, Proposal
@@ -16,7 +16,7 @@ def stamp(
     *,
     class_count: int = 1,
     proposal_count: int | None = None,
-    combination: Combination = "product",
+    combination: Combination | Callable[[float, float], float] = "product",
 ) -> tuple[Detection, ...]:
     """Give every proposal each of the video's best classes.
 
@@ -25,7 +25,8 @@ def stamp(
         classes: scores of the video's classes.
         class_count: how many of the best classes are stamped; report 19 stamps one, since most videos have one.
         proposal_count: only so many of the best proposals ("Ours@n" of report 19); None takes all.
-        combination: how two scores become one. Products and roots need both scores >= 0.
+        combination: how two scores become one, by name, or as a function of the proposal's and the class's. Products
+            and roots need both scores >= 0.
 
     Returns:
         Detections in falling score, among equals in the order of the proposals, then of the classes.
@@ -46,7 +47,9 @@ def stamp(
     return tuple(sorted(detections, key=lambda detection: -detection.score))
 
 
-def _combined(proposal: float, of_class: float, combination: Combination) -> float:
+def _combined(proposal: float, of_class: float, combination: Combination | Callable[[float, float], float]) -> float:
+    if callable(combination):
+        return combination(proposal, of_class)
     if combination in ("product", "geometric") and min(proposal, of_class) < 0:
         raise DataError(f"a {combination} of scores needs both >= 0, got {proposal} and {of_class}")
     if combination == "product":

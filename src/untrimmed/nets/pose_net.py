@@ -79,6 +79,10 @@ class PoseNet(nn.Module):
 
     def forward(self, pictures: Shaped[Tensor, "n 3 height width"]) -> Maps:
         """Maps of pictures whose sides are any; bytes are shifted and scaled, floats are taken as prepared."""
+        return self.maps(self.trunk(pictures))
+
+    def trunk(self, pictures: Shaped[Tensor, "n 3 height width"]) -> Float[Tensor, "n width_2 rows columns"]:
+        """What the maps are made of; other maps may be made of it too."""
         x = pictures if pictures.dtype != torch.uint8 else (pictures.float() - self.mean) / self.std
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         levels = []
@@ -89,7 +93,11 @@ class PoseNet(nn.Module):
         for level in reversed(range(len(levels) - 1)):
             wider = interpolate(up, size=levels[level].shape[2:], mode="bilinear", align_corners=False)
             up = self.smooth[level](wider + self.across[level](levels[level]))
-        out = self.last(up).contiguous()
+        return up
+
+    def maps(self, trunk: Float[Tensor, "n width_2 rows columns"]) -> Maps:
+        """Joints and field."""
+        out = self.last(trunk).contiguous()
         return Maps(out[:, : len(LAYOUT.joints)], out[:, len(LAYOUT.joints) :] * REACH)
 
 

@@ -7,6 +7,7 @@ from untrimmed.nets.frame_nets import FrameNet
 from untrimmed.nets.inflated import Inflated
 from untrimmed.nets.injection import DepthMotionResnet
 from untrimmed.nets.memory_net import MemoryNet
+from untrimmed.nets.multi_scale import Resnet3d
 from untrimmed.nets.p3d import P3d
 from untrimmed.nets.resnet import Resnet
 from untrimmed.nets.small import Small3d, SmallNet
@@ -25,6 +26,7 @@ AnyNet = (
     | MemoryNet
     | P3d
     | Resnet
+    | Resnet3d
     | SmallBesNet
     | SmallInflated
     | SmallNet
@@ -45,6 +47,7 @@ __all__ = [
     "MemoryNet",
     "P3d",
     "Resnet",
+    "Resnet3d",
     "Small3d",
     "SmallBesNet",
     "SmallInflated",

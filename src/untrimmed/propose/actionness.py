@@ -61,7 +61,7 @@ def actionness(model: ActionnessNet, rows: Float[np.ndarray, "steps dims"]) -> F
     model.eval()
     device = model.out.weight.device
     with torch.inference_mode():
-        parts = [model(torch.from_numpy(part).float().to(device)).sigmoid().cpu() for part in _parts(rows)]
+        parts = [model(torch.from_numpy(part).to(device)).sigmoid().cpu() for part in _parts(rows)]
     return torch.cat(parts).double().numpy() if parts else np.zeros(0)
 
 
@@ -110,4 +110,5 @@ def actionness_loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
 
 
 def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(rows[first : first + ROWS_AT_ONCE]) for first in range(0, len(rows), ROWS_AT_ONCE)]
+    # copies, since rows of the store are mapped files that must not be written
+    return [np.array(rows[first : first + ROWS_AT_ONCE], np.float32) for first in range(0, len(rows), ROWS_AT_ONCE)]

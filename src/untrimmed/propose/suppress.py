@@ -6,7 +6,7 @@ are taken in the order of the input.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +19,7 @@ from untrimmed.propose.suppress_rules import (
     HardNms,
     InclusiveNms,
     MmactionSoftNms,
+    OpenTadSoftNms,
     Rule,
     SoftNms,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "InclusiveNms",
     "Kept",
     "MmactionSoftNms",
+    "OpenTadSoftNms",
     "Rule",
     "SoftNms",
     "suppress",
@@ -72,7 +74,8 @@ def suppress(
         rule: which convention.
         labels: class of each; needed by rules with per_class, ignored by the others.
         duration: of the video in the unit of the segments; needed by the rules whose threshold grows with the share
-            of the video (BsnSoftNms, MmactionSoftNms). Without it seconds would silently switch them off.
+            of the video (BsnSoftNms, MmactionSoftNms, OpenTadSoftNms). Without it seconds would silently switch them
+            off.
 
     Raises:
         DataError: on times or scores that are not finite, ends before starts, or what the rule needs and lacks.
@@ -80,6 +83,11 @@ def suppress(
     Source: the programs named in the rules; recorded outputs of them are met to 1e-6.
     """
     _check(segments, scores, rule, duration)
+    if isinstance(rule, SoftNms) and rule.longest is not None:
+        short = np.flatnonzero(segments[:, 1] - segments[:, 0] < rule.longest)
+        part = labels if labels is None else labels[short]
+        kept = suppress(segments[short], scores[short], replace(rule, longest=None), labels=part, duration=duration)
+        return Kept(kept.segments, kept.scores, short[kept.indices])
     if not getattr(rule, "per_class", False):
         chosen, new_scores = _one_class(segments, scores, rule, duration)
     elif labels is None:
@@ -87,9 +95,9 @@ def suppress(
     else:
         chosen, new_scores = _by_class(segments, scores, rule, labels)
     voting = getattr(rule, "voting_tiou", None)
-    kept = vote(segments[chosen], segments, scores, tiou=voting) if voting is not None else segments[chosen]
+    moved = vote(segments[chosen], segments, scores, tiou=voting) if voting is not None else segments[chosen]
     order = np.argsort(np.negative(new_scores), kind="stable")[: _most(rule, len(segments))]
-    return Kept(kept[order], new_scores[order], chosen[order])
+    return Kept(moved[order], new_scores[order], chosen[order])
 
 
 def vote(
@@ -159,7 +167,7 @@ def _check(segments: np.ndarray, scores: np.ndarray, rule: Rule, duration: float
     if (segments[:, 1] < segments[:, 0]).any():
         start, end = segments[np.argmax(segments[:, 1] < segments[:, 0])]
         raise DataError(f"{name} needs segments with start <= end, got [{start}, {end}]")
-    if isinstance(rule, BsnSoftNms | MmactionSoftNms) and not (duration is not None and duration > 0):
+    if isinstance(rule, BsnSoftNms | MmactionSoftNms | OpenTadSoftNms) and not (duration is not None and duration > 0):
         raise DataError(f"{name} needs the video's duration, since its threshold is a share of it; got {duration}")
     if not isinstance(rule, HardNms | InclusiveNms | ActionFormerNms) and len(scores) and scores.min() < 0:
         raise DataError(f"{name} lets scores decay towards 0 and needs scores >= 0, got {scores.min()}")
@@ -199,7 +207,7 @@ def _one_class(
     segments: np.ndarray, scores: np.ndarray, rule: Rule, duration: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kept indices and their scores, best first."""
-    single = isinstance(rule, ActionFormerNms | ActionFormerSoftNms)
+    single = isinstance(rule, ActionFormerNms | ActionFormerSoftNms | OpenTadSoftNms)
     kind = np.float32 if single else np.float64
     starts = np.ascontiguousarray(segments[:, 0], dtype=kind)
     ends = np.ascontiguousarray(segments[:, 1], dtype=kind)
@@ -225,6 +233,7 @@ def _one_class(
     else:
         assert duration is not None
         sigma, low, slope = rule.alpha, rule.low, (rule.high - rule.low) / duration
+        least = rule.least_score if isinstance(rule, OpenTadSoftNms) else least
     by_start = np.argsort(starts, kind="stable")
     chosen, new_scores = kernels.soft(
         starts[by_start],

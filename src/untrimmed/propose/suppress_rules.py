@@ -49,6 +49,9 @@ class SoftNms:
     """Overlaps up to this one do no harm. The published linear form uses 0.3, the Gaussian 0."""
     least_score: float = 0.001
     """Segments whose score falls below are dropped; 0.001 is the published value."""
+    longest: float | None = None
+    """Segments at least this long are dropped first, in their unit: G-TAD gives those of 300 frames or more the score
+    0 (THUMOS'14)."""
     per_class: bool = False
     """Segments of different classes leave each other alone."""
     most: int | None = None
@@ -116,4 +119,35 @@ class MmactionSoftNms:
     """One more than this is kept."""
 
 
-Rule = HardNms | InclusiveNms | SoftNms | ActionFormerNms | ActionFormerSoftNms | BsnSoftNms | MmactionSoftNms
+@dataclass(frozen=True, kw_only=True)
+class OpenTadSoftNms:
+    """OpenTAD's method 3: as BMN's in single precision, with lengths + 1e-6, a least score, and voting.
+
+    OpenTAD writes the threshold t1 + t2 * length and trusts that lengths are shares of the video: t1 is `low` and
+    t1 + t2 is `high` here.
+    """
+
+    alpha: float = 0.4
+    """exp(-tiou^2 / alpha); OpenTAD's sigma, of its BMN for ActivityNet."""
+    low: float = 0.5
+    """Overlap above which a segment of no length decays others."""
+    high: float = 0.9
+    """The same of a segment as long as the video."""
+    least_score: float = 0.0
+    """Segments whose score falls below are dropped."""
+    most: int | None = 100
+    """How many to keep at most."""
+    voting_tiou: float | None = None
+    """A kept segment becomes the mean of all segments that overlap it so much (0.95 in OpenTAD's BMN for recall)."""
+
+
+Rule = (
+    HardNms
+    | InclusiveNms
+    | SoftNms
+    | ActionFormerNms
+    | ActionFormerSoftNms
+    | BsnSoftNms
+    | MmactionSoftNms
+    | OpenTadSoftNms
+)
