@@ -21,6 +21,7 @@ from untrimmed.systems import (
     separable_3d_stacking,
     shifting_attention,
     six_votes,
+    ssn_dense_pose,
     temporal_context,
     three_features,
     three_streams,
@@ -123,6 +124,11 @@ SYSTEMS: tuple[Entry, ...] = (
     ),
     Entry(system=prop_ssad.PropSsad, published=prop_ssad.PropSsadConfig(), laptop=prop_ssad.LAPTOP),
     Entry(system=rc3d.Rc3d, published=rc3d.Rc3dConfig(), laptop=rc3d.LAPTOP),
+    Entry(
+        system=ssn_dense_pose.SsnDensePose,
+        published=ssn_dense_pose.SsnDensePoseConfig(),
+        laptop=ssn_dense_pose.LAPTOP,
+    ),
     Entry(
         system=context_captions.ContextCaptions,
         published=context_captions.ContextCaptionsConfig(),
