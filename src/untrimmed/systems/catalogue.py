@@ -12,6 +12,7 @@ from untrimmed.systems import (
     frame_votes,
     inflated_ensemble,
     inflated_resnets_and_heads,
+    multi_scale_proposals,
     multiscale_attention,
     multitask_lstm,
     offsets_and_labelling,
@@ -75,6 +76,11 @@ SYSTEMS: tuple[Entry, ...] = (
         laptop=multiscale_attention.LAPTOP,
     ),
     Entry(system=tsn_and_c3d.TsnAndC3d, published=tsn_and_c3d.TsnAndC3dConfig(), laptop=tsn_and_c3d.LAPTOP),
+    Entry(
+        system=multi_scale_proposals.MultiScaleProposals,
+        published=multi_scale_proposals.MultiScaleProposalsConfig(),
+        laptop=multi_scale_proposals.LAPTOP,
+    ),
     Entry(
         system=tsn_3d_pose_audio.Tsn3dPoseAudio,
         published=tsn_3d_pose_audio.Tsn3dPoseAudioConfig(),

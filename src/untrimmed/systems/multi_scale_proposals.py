@@ -51,7 +51,7 @@ from untrimmed.features.feature import Feature
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.multi_scale_clips import CentredClips, SampleSet, sampled_videos, video_samples
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream, fit_stream, stream_scores
+from untrimmed.features.streams import Stream, fit_stream, stream_scores, training_name
 from untrimmed.nets.backbone import Backbone, fill
 from untrimmed.nets.multi_scale import MultiScale, MultiScaleNet, Resnet3d, joint_loss
 from untrimmed.nets.small import Small3d
@@ -135,7 +135,7 @@ class MultiScaleProposals(System[MultiScaleProposalsConfig]):
         config = self.config
         known = [one.video for one in dataset.annotations if one.labels and one.video.subset != "testing"]
         extract((config.classifier.images,), known, store=store, progress=run.progress)
-        name = f"net-{content_hash(config.classifier)}"
+        name = training_name(config.classifier)
         classifier = fit_stream(config.classifier, dataset, store=store, run=run, name=name)
         proposer = None
         if not dataset.trimmed:
@@ -146,8 +146,10 @@ class MultiScaleProposals(System[MultiScaleProposalsConfig]):
             proposer = self._built(pretrained=True)
             if config.start_from_classes:
                 proposer.start_from(classifier)
+            start = config.classifier if config.start_from_classes else None
+            name = f"proposals-{content_hash((config.net, config.clips, config.images, config.schedule, start))}"
             items = SampleSet(videos, config.clips, images=config.images, store=store, size=proposer.input_size)
-            fit(proposer, items, joint_loss, schedule=config.schedule, run=run, name="proposals")
+            fit(proposer, items, joint_loss, schedule=config.schedule, run=run, name=name)
         self._labels, self._classifier, self._proposer = dataset.labels, classifier, proposer
 
     def predict(self, videos: Sequence[Video], *, store: FeatureStore) -> Iterator[Prediction]:
