@@ -93,13 +93,19 @@ def document(tables: Sequence[Sequence[Row]], *, title: str, findings: Sequence[
     ]
     titles = {"T1": "untrimmed classification", "T2": "trimmed recognition", "T3": "proposals"}
     titles |= {"T4": "localization", "T5": "dense captions (rules 2018-05)"}
-    titles |= {"twins": "which stream tells which twins apart (chance 50)"}
+    titles |= {"twins": "Which stream tells which twins apart (chance 50)"}
     for task, name in titles.items():
         same = [rows for rows in zip(*tables, strict=True) if rows[0].task == task]
         if not same:
             continue
         names = list(dict.fromkeys(name for rows in same for name in rows[0].figures))
-        lines += ["", f"### {task} {name}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+        lines += [
+            "",
+            f"### {task} {name}" if task.startswith("T") else f"### {name}",
+            "",
+            "| | " + " | ".join(names) + " |",
+            "|---" * (len(names) + 1) + "|",
+        ]
         lines += [_line(rows, names) for rows in same]
     lines += ["", "### Findings", "", "| system | claim | published | task, figure | measured | difference | |"]
     lines += ["|---|---|---|---|---|---|---|", *(finding.line(tables) for finding in findings)]
