@@ -147,13 +147,12 @@ def entry_of(number: int) -> Entry:
     """The built system of one report.
 
     Raises:
-        DataError: when there is no report of that number or its system is not built yet.
+        DataError: when there is no report of that number.
     """
     for entry in SYSTEMS:
         if entry.number == number:
             return entry
-    built = ", ".join(f"{entry.number:02d}" for entry in SYSTEMS)
-    raise DataError(f"system {number:02d} is not built; those that are: {built} (see untrimmed systems)")
+    raise DataError(f"number of a system must be 1 to {len(SYSTEMS)}, got {number} (see untrimmed systems)")
 
 
 def load_system(folder: Path) -> System[Any]:
