@@ -134,7 +134,12 @@ def test_views_cover_positions_and_crops(store: FeatureStore) -> None:
     sampling = Sampling(sections=9, frames=2)
     one = list(
         views_of(
-            images, sampling=sampling, views=TestViews(positions=5, ten_crop=False), size=(14, 14), solid=True, at_once=2
+            images,
+            sampling=sampling,
+            views=TestViews(positions=5, ten_crop=False),
+            size=(14, 14),
+            solid=True,
+            at_once=2,
         )
     )
     assert [block.shape[0] for block in one] == [2, 2, 1]
@@ -143,7 +148,9 @@ def test_views_cover_positions_and_crops(store: FeatureStore) -> None:
     assert numbers(joined[:, 0, 0]) == [1, 5, 9, 13, 17]
     ten = np.concatenate(
         list(
-            views_of(images, sampling=sampling, views=TestViews(positions=5), size=(14, 14), solid=False, resized_to=(32, 40))
+            views_of(
+                images, sampling=sampling, views=TestViews(positions=5), size=(14, 14), solid=False, resized_to=(32, 40)
+            )
         )
     )
     assert ten.shape == (50, 6, 14, 14)
