@@ -1,5 +1,6 @@
 """What every system of the catalogue promises: one test over all of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from untrimmed.columns import ground_truth_of, predictions_of, references_of, se
 from untrimmed.configs import from_plain, to_plain
 from untrimmed.data import open_dataset, write_predictions
 from untrimmed.evaluate import captioning, classification, localization, proposals, recognition
+from untrimmed.features import extract as extraction
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import DataError, Dataset, NotTrained, Prediction, Task, Video
 from untrimmed.systems.catalogue import SYSTEMS, Entry, load_system
@@ -51,6 +53,15 @@ class Fitted:
     store: FeatureStore
     gradients: Gradients
     folder: Path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_process() -> Iterator[None]:
+    """Measure in this process: a worker takes seconds to start, and these videos hardly longer to measure."""
+    plain = extraction._outcomes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction, "_outcomes", lambda job, tasks, workers: plain(job, tasks, workers or 0))
+        yield
 
 
 @pytest.fixture(scope="module", params=SYSTEMS, ids=lambda entry: f"{entry.number:02d}")
