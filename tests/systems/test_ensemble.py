@@ -151,6 +151,7 @@ def test_without_validation_videos_members_weigh_equally(
         system.fit(replace(dataset, annotations=some), store=store, run=RUN)
     assert "has no validation videos to learn a fusion from" in caplog.text
     videos = dataset.subset("testing").videos
+    assert len(list(system.predict(videos, store=store))) == len(videos)  # measures what is missing
     parts = system.member_scores(videos, store=store)
     np.testing.assert_allclose(system.fused(videos, store=store), (parts["rgb"] + parts["svm"]) / 2)
     system.save(tmp_path / "saved")

@@ -115,6 +115,7 @@ def test_without_labelling_the_whole_video_is_the_one_detection(world: World) ->
 
 def test_fused_scores_are_convex_in_the_streams(world: World) -> None:
     video = world.dataset.subset("testing").videos[0]
+    assert len(list(world.system.predict([video], store=world.store))) == 1  # measures what is missing
     one, other, mean = (
         world.system.frame_scores(video, store=world.store, weight=weight).values for weight in (1.0, 0.0, 0.25)
     )

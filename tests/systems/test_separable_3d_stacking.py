@@ -11,7 +11,7 @@ from moving_squares import FLOW, RGB, Pictures, trimmed_set
 
 from untrimmed.aggregate.rsom import RsomConfig
 from untrimmed.classify.maxout import MaxoutHeadConfig, PreluHeadConfig
-from untrimmed.configs import content_hash, from_plain, to_plain
+from untrimmed.configs import from_plain, to_plain
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.flow_pictures import PolarFlow, hue_pictures
 from untrimmed.features.hard_mining import HardMining
@@ -20,7 +20,7 @@ from untrimmed.features.row_nets import RowNet
 from untrimmed.features.sequences import SequenceSource
 from untrimmed.features.spectrograms import SpectrumRows
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream
+from untrimmed.features.streams import Stream, training_name
 from untrimmed.fuse.fusion import Equal, FittedFusion, Highest, Majority, Stacked
 from untrimmed.fuse.stacking import MaxoutStacking
 from untrimmed.nets.besnet import BesNet
@@ -176,7 +176,7 @@ def test_the_ensemble_tells_colours_and_directions(
 
 
 def test_besnet_alone_is_mined(system: Separable3dStacking, told: list[str]) -> None:
-    name = f"net-{content_hash(TINY.besnet)}"
+    name = training_name(TINY.besnet)
     assert told == [f"{name}-hard-{number}: 6 of 24 items are hard" for number in range(2)]
 
 

@@ -98,6 +98,7 @@ def test_proposals_are_in_falling_score_within_the_video_and_apart(world: World)
 
 def test_quotas_limit_each_length(world: World) -> None:
     video = world.dataset.subset("testing").videos[0]
+    assert len(list(world.system.predict([video], store=world.store))) == 1  # measures what is missing
     ranked = world.system.ranked(video, store=world.store)
     assert len(ranked.segments) == 62 * 6
     limited = world.system.proposals(ranked, rule=HardNms(tiou=1.0), quotas=(3, 0, 5, 0, 0, 1))
@@ -110,6 +111,8 @@ def test_quotas_limit_each_length(world: World) -> None:
 
 def test_no_ranking_exceeds_the_bound_of_the_grid(world: World) -> None:
     bound = world.system.bound(world.dataset, "testing")
+    testing = world.dataset.subset("testing").videos
+    assert len(list(world.system.predict(testing, store=world.store))) == len(testing)  # measures what is missing
     every = TemporalContextNetwork(replace(world.system.config, proposal_count=62 * 6))
     vars(every).update({**vars(world.system), "config": every.config})
     said = []
