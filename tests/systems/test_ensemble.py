@@ -131,6 +131,7 @@ def test_every_kind_of_member_learns_and_the_fusion_is_of_them(
 
 def test_saved_it_says_the_same(fitted: Four, world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
     videos, store = world[0].subset("testing").videos, world[1]
+    assert len(list(fitted.predict(videos, store=store))) == len(videos)  # measures what is missing
     fitted.save(tmp_path / "saved")
     loaded = Four.load(tmp_path / "saved")
     assert loaded.config == fitted.config
