@@ -1,6 +1,7 @@
 """Clips from stored pictures, for nets that learn from frames: which pictures, which crop, in which layout."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,9 @@ from untrimmed.features.remembered import Memory, RememberedImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.media.transforms import CornerCrop, centre_crop, random_flip, resize, ten_crop
 from untrimmed.nets.tsn import clip_indices, section_starts
-from untrimmed.records import DataError, Dataset
+from untrimmed.records import Annotation, DataError, Dataset
+
+log = logging.getLogger(__name__)
 
 OPEN_VIDEOS = 1 << 16
 """Videos whose place in the store is remembered."""
@@ -131,10 +134,7 @@ class ClipSet:
         self.pieces, self.sampling, self.augmentation = tuple(pieces), sampling, augmentation
         self.size, self.solid, self.balanced = size, solid, balanced
         self._key = images.key
-        memory = Memory()
-        self._open = lru_cache(maxsize=OPEN_VIDEOS)(
-            lambda video_id: RememberedImages(opened(store, images, video_id), memory)
-        )
+        self._open = remembering(store, images)
 
     @property
     def identity(self) -> str:
@@ -274,3 +274,21 @@ def opened(store: FeatureStore, images: Feature, video_id: str) -> ImageSequence
     if not isinstance(found, ImageSequence) or not len(found):
         raise DataError(f"feature {images.key} of video {video_id} must be pictures, got {type(found).__name__}")
     return found
+
+
+def remembering(store: FeatureStore, images: Feature) -> Callable[[str], ImageSequence]:
+    """From a video_id to its stored pictures; those that were decoded are kept at hand as far as memory allows."""
+    memory = Memory()
+    return lru_cache(maxsize=OPEN_VIDEOS)(lambda video_id: RememberedImages(opened(store, images, video_id), memory))
+
+
+def taught(dataset: Dataset, *, images: Feature, store: FeatureStore) -> Iterator[tuple[Annotation, ImageSequence]]:
+    """The training videos that have instances, with their pictures; those without pictures are logged and left out."""
+    for annotation in dataset.subset("training").annotations:
+        video_id = annotation.video.video_id
+        if not annotation.instances:
+            continue
+        if store.has(images, video_id):
+            yield annotation, opened(store, images, video_id)
+        else:
+            log.warning("video %s is left out: its %s pictures are not in the store", video_id, images.name)

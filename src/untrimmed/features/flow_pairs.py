@@ -8,10 +8,11 @@ import numpy as np
 
 from untrimmed.features.feature import Feature, Measurement, Rows
 from untrimmed.features.flow.tvl1 import TvL1
-from untrimmed.features.frame_blocks import TOGETHER, FrameRows, Measure, check_rate
+from untrimmed.features.frame_blocks import TOGETHER, check_rate, even_grid, stacked
 from untrimmed.features.images import ZERO, FlowMethod, flow_to_bytes
 from untrimmed.media.reader import read_frames
 from untrimmed.records import DataError
+from untrimmed.timeline import TimeGrid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +51,17 @@ class FlowPairs(Feature):
         return _PairRows(video, self)
 
 
-class _PairRows(FrameRows):
+class _PairRows(Rows):
     def __init__(self, video: Path, feature: FlowPairs) -> None:
-        super().__init__(video, _unused, size=feature.size, every=feature.every)
-        self._feature = feature
+        self._video, self._feature = video, feature
+        self._seconds: list[float] = []
 
     def __iter__(self) -> Iterator[np.ndarray]:
         self._seconds = []
-        block: list[np.ndarray] = []
-        for picture in self._pictures():
-            block.append(picture)
-            if len(block) == TOGETHER:
-                yield np.stack(block)
-                block = []
-        if block:
-            yield np.stack(block)
+        yield from stacked(self._pictures(), TOGETHER)
+
+    def grid(self) -> TimeGrid:
+        return even_grid(self._seconds, video=self._video, every=self._feature.every)
 
     def _pictures(self) -> Iterator[np.ndarray]:
         feature = self._feature
@@ -80,7 +77,3 @@ class _PairRows(FrameRows):
                 self._seconds.append(frame.seconds)
         if first is not None:
             yield picture
-
-
-def _unused() -> Measure:
-    raise NotImplementedError

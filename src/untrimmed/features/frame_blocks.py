@@ -1,7 +1,7 @@
 """A feature measured from the frames of a file, some frames at a time, with the grid that their times make."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 TOGETHER = 16
 """Frames measured at once."""
 USUAL_RATE = 25
-"""Frames a second of a video that has one frame."""
+"""Frames a second of a video that has one frame; FFmpeg's own guess for raw streams."""
 UNEVEN = 0.5
 """Seconds by which a frame may leave the even grid before the log says so."""
 
@@ -62,15 +62,33 @@ class FrameRows(Rows):
 
     def grid(self) -> TimeGrid:
         """Even steps through the times of the frames."""
-        seconds, count = np.array(self._seconds), len(self._seconds)
-        if self._per_second is not None:
-            return TimeGrid(start=0.0, stride=1 / self._per_second, window=1 / self._per_second, steps=count)
-        stride = float(seconds[-1] - seconds[0]) / (count - 1) if count > 1 else 0.0
-        stride = stride if stride > 0 else self._every / USUAL_RATE
-        off = float(np.abs(seconds - (seconds[0] + stride * np.arange(count))).max())
-        if off > UNEVEN:
-            log.warning("%s: frames are up to %.1f s off an even grid; set per_second to resample", self._video, off)
-        return TimeGrid(start=float(seconds[0]), stride=stride, window=stride, steps=count)
+        return even_grid(self._seconds, video=self._video, every=self._every, per_second=self._per_second)
+
+
+def even_grid(times: Sequence[float], *, video: Path, every: int = 1, per_second: float | None = None) -> TimeGrid:
+    """The grid through the times of frames; the log says where they leave it by far.
+
+    Args:
+        times: seconds, rising.
+        video: whose, for the log.
+        every: frames of the video from one to the next.
+        per_second: of frames that were taken by the clock; their grid begins at 0.
+    """
+    seconds, count = np.array(times), len(times)
+    if per_second is not None:
+        return TimeGrid(start=0.0, stride=1 / per_second, window=1 / per_second, steps=count)
+    stride = float(seconds[-1] - seconds[0]) / (count - 1) if count > 1 else 0.0
+    stride = stride if stride > 0 else every / USUAL_RATE
+    off = float(np.abs(seconds - (seconds[0] + stride * np.arange(count))).max())
+    if off > UNEVEN:
+        log.warning("%s: frames are up to %.1f s off an even grid; set per_second to resample", video, off)
+    return TimeGrid(start=float(seconds[0]), stride=stride, window=stride, steps=count)
+
+
+def stacked(pictures: Iterator[np.ndarray], together: int) -> Iterator[np.ndarray]:
+    """Pictures in blocks of so many, the last of what is left."""
+    while block := list(islice(pictures, together)):
+        yield np.stack(block)
 
 
 def check_rate(whose: str, *, every: int, per_second: float | None) -> None:

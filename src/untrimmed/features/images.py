@@ -1,6 +1,5 @@
 """Small pictures of a whole video, RGB and optical flow, kept as JPEG: what nets are trained on and measured with."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +12,15 @@ from untrimmed.features.flow.camera import camera_motion, compensated
 from untrimmed.features.flow.dis import Dis
 from untrimmed.features.flow.farneback import Farneback
 from untrimmed.features.flow.tvl1 import TvL1
+from untrimmed.features.frame_blocks import even_grid, stacked
 from untrimmed.media.reader import Frame, FrameStream, read_frames
 from untrimmed.records import DataError
 from untrimmed.timeline import TimeGrid
-
-logger = logging.getLogger(__name__)
 
 BLOCK = 32
 """Pictures handed on at once."""
 ZERO = 128
 """The byte that stands for no motion."""
-UNEVEN = 0.5
-"""Seconds by which a frame may leave the even grid before the log says so."""
 
 FlowMethod = TvL1 | Dis | Farneback
 
@@ -106,7 +102,7 @@ class _RgbRows(Rows):
         self._clock = _Clock(stream.path, per_second)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        yield from _blocks(frame.image for frame in self._clock.timed(self._stream))
+        yield from stacked((frame.image for frame in self._clock.timed(self._stream)), BLOCK)
 
     def grid(self) -> TimeGrid:
         return self._clock.grid()
@@ -119,7 +115,7 @@ class _FlowRows(Rows):
         self._clock = _Clock(stream.path, feature.per_second)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        yield from _blocks(self._pictures())
+        yield from stacked(self._pictures(), BLOCK)
 
     def _pictures(self) -> Iterator[np.ndarray]:
         feature = self._feature
@@ -155,27 +151,7 @@ class _Clock:
             yield frame
 
     def grid(self) -> TimeGrid:
-        seconds = np.array(self._seconds)
-        count = len(seconds)
-        if self._per_second is not None:
-            return TimeGrid(start=0.0, stride=1 / self._per_second, window=1 / self._per_second, steps=count)
-        stride = float(seconds[-1] - seconds[0]) / (count - 1) if count > 1 else 0.0
-        stride = stride if stride > 0 else 1 / 25  # one picture has no rate; FFmpeg's own guess for raw streams
-        off = np.abs(seconds - (seconds[0] + stride * np.arange(count))).max()
-        if off > UNEVEN:
-            logger.warning("%s: frames are up to %.1f s off an even grid; set per_second to resample", self._path, off)
-        return TimeGrid(start=float(seconds[0]), stride=stride, window=stride, steps=count)
-
-
-def _blocks(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    block: list[np.ndarray] = []
-    for picture in pictures:
-        block.append(picture)
-        if len(block) == BLOCK:
-            yield np.stack(block)
-            block = []
-    if block:
-        yield np.stack(block)
+        return even_grid(self._seconds, video=self._path, per_second=self._per_second)
 
 
 def _check(size: tuple[int, int], per_second: float | None) -> None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,9 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from untrimmed.features.buffers import Buffering, buffer_windows, read_buffer
-from untrimmed.features.clip_sets import OPEN_VIDEOS, opened
+from untrimmed.features.clip_sets import remembering, taught
 from untrimmed.features.feature import Feature
-from untrimmed.features.remembered import Memory, RememberedImages
 from untrimmed.features.store import FeatureStore
 from untrimmed.records import Dataset
 from untrimmed.timeline import coverage
@@ -47,14 +45,8 @@ def labelled_buffers(
     """
     index = {label: number for number, label in enumerate(dataset.labels)}
     found, lost = [], 0
-    for annotation in dataset.subset("training").annotations:
+    for annotation, pictures in taught(dataset, images=images, store=store):
         video_id = annotation.video.video_id
-        if not annotation.instances:
-            continue
-        if not store.has(images, video_id):
-            log.warning("video %s is left out: its %s pictures are not in the store", video_id, images.name)
-            continue
-        pictures = opened(store, images, video_id)
         length = buffering.length(len(pictures))
         seconds = np.array([instance.segment for instance in annotation.instances], dtype=np.float64)
         segments = np.clip(buffering.to_frames(seconds, pictures.grid), 0, length)
@@ -100,10 +92,7 @@ class BufferSet:
         """
         self.buffers, self.buffering, self.size = tuple(buffers), buffering, size
         self._key = images.key
-        memory = Memory()
-        self._open = lru_cache(maxsize=OPEN_VIDEOS)(
-            lambda video_id: RememberedImages(opened(store, images, video_id), memory)
-        )
+        self._open = remembering(store, images)
 
     @property
     def identity(self) -> str:

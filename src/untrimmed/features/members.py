@@ -62,16 +62,15 @@ class Members:
     @property
     def features(self) -> tuple[Feature, ...]:
         """What is measured into the store for them."""
-        pictures = [one.classifier.images for one in self.configs if isinstance(one.classifier, Stream)]
         rows = [*measured(self.sources.values()), *(self.vectors.features if self.vectors else ())]
-        return tuple(dict.fromkeys([*pictures, *rows]))
+        return tuple(dict.fromkeys([*self._pictures, *rows]))
 
     def ready(self, videos: Sequence[Video], *, store: FeatureStore, progress: bool = False) -> list[Video]:
         """Measure what the store lacks; the videos that every member can score, in order. The others are logged."""
-        extract(self.features, videos, store=store, progress=progress)
+        images = self._pictures
+        extract(images, videos, store=store, progress=progress)
         sources = [*self.sources.values(), *(self.vectors.sources.values() if self.vectors else ())]
-        there = ready(sources, videos, store=store)
-        images = [one.classifier.images for one in self.configs if isinstance(one.classifier, Stream)]
+        there = ready(sources, videos, store=store, progress=progress)
         found = []
         for video in there:
             lacking = [feature.name for feature in images if not store.has(feature, video.video_id)]
@@ -88,11 +87,9 @@ class Members:
             videos: whose features are at hand, see ready.
             store: where they lie.
         """
-        tables = (
-            dict(zip(self.vectors.configs, self.vectors.scores(videos, store=store), strict=True))
-            if (self.vectors)
-            else {}
-        )
+        tables: dict[str, np.ndarray] = {}
+        if self.vectors is not None:
+            tables = dict(zip(self.vectors.configs, self.vectors.scores(videos, store=store), strict=True))
         return np.stack(
             [
                 tables[one.name] if one.name in tables else np.stack(list(self._net_scores(one, videos, store)))
@@ -107,6 +104,11 @@ class Members:
             kept |= source.tables(f"rows-{number}")
         kept |= self.vectors.tables() if self.vectors else {}
         return kept
+
+    @property
+    def _pictures(self) -> tuple[Feature, ...]:
+        """What the streams look at, each once."""
+        return tuple(dict.fromkeys(one.classifier.images for one in self.configs if isinstance(one.classifier, Stream)))
 
     def _net_scores(self, member: Member, videos: Sequence[Video], store: FeatureStore) -> Iterator[np.ndarray]:
         net, one = self.nets[member.name], member.classifier

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from untrimmed.features.clip_sets import OPEN_VIDEOS, middle, opened
+from untrimmed.features.clip_sets import middle, remembering, taught
 from untrimmed.features.feature import Feature, ImageSequence
 from untrimmed.features.remembered import Memory, RememberedImages
 from untrimmed.features.store import FeatureStore
@@ -153,14 +152,8 @@ def sampled_videos(
         DataError: when no sample is positive, or none negative.
     """
     found, lost = [], 0
-    for annotation in dataset.subset("training").annotations:
+    for annotation, pictures in taught(dataset, images=images, store=store):
         video_id = annotation.video.video_id
-        if not annotation.instances:
-            continue
-        if not store.has(images, video_id):
-            log.warning("video %s is left out: its %s pictures are not in the store", video_id, images.name)
-            continue
-        pictures = opened(store, images, video_id)
         seconds = np.array([instance.segment for instance in annotation.instances], dtype=np.float64)
         segments = np.clip(pictures.grid.to_steps(seconds), 0, len(pictures))
         labels = _labels(clips, len(pictures), segments)
@@ -206,10 +199,7 @@ class SampleSet:
         self._pairs = [(video, int(number)) for video in self.videos for number in video.learnt]
         self._empty = [video for video in self.videos if video.empty]
         self._key = images.key
-        memory = Memory()
-        self._open = lru_cache(maxsize=OPEN_VIDEOS)(
-            lambda video_id: RememberedImages(opened(store, images, video_id), memory)
-        )
+        self._open = remembering(store, images)
 
     @property
     def identity(self) -> str:

@@ -64,10 +64,10 @@ from typing import ClassVar, Self
 
 from untrimmed.aggregate.consensus import TopK
 from untrimmed.aggregate.selection import SelectionConfig
+from untrimmed.features import laptop_streams
 from untrimmed.features.binary_actionness import BinaryActionness
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.feature import Feature
-from untrimmed.features.flow.dis import Dis
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.key_points import KeyPoints
 from untrimmed.features.learned import StreamFeature
@@ -313,23 +313,9 @@ def fine_tuned(config: Tsn3dPoseAudioConfig, folder: Path) -> Tsn3dPoseAudioConf
     return replace(config, members=tuple(started(member) for member in config.members))
 
 
-_SMALL_TRAINING = Schedule(
-    steps=300, batch_size=32, optimizer="adamw", learning_rate=3e-3, weight_decay=0.01, decay="cosine", warmup_steps=20
-)
-_SMALL_TSN = Stream(
-    net=SmallNet(),
-    images=RgbImages(size=(64, 86), per_second=12),
-    sampling=Sampling(sections=3),
-    augmentation=Augmentation(),
-    schedule=_SMALL_TRAINING,
-    views=TestViews(positions=8, ten_crop=False),
-    balanced=True,
-)
-_SMALL_FLOW = replace(
-    _SMALL_TSN,
-    images=FlowImages(size=(64, 86), per_second=12, method=Dis(), bound=8.0),
-    sampling=Sampling(sections=3, frames=5),
-)
+_SMALL_TRAINING = laptop_streams.SCHEDULE
+_SMALL_TSN = replace(laptop_streams.RGB_TSN, balanced=True)
+_SMALL_FLOW = replace(laptop_streams.FLOW_TSN, balanced=True)
 _SMALL_AUDIO = replace(
     _SMALL_TSN,
     net=SmallNet(input_size=(64, 64)),

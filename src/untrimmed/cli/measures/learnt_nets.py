@@ -29,9 +29,11 @@ def learnt_nets(shop: Workshop) -> LearntNets:
 
     folder = shop.folder / "given"
     run = Run(folder=folder / "training", seed=0, progress=shop.shown)
-    with shop.step("the net of joints is learnt"):
-        pose, accuracy = learn_and_examine(folder, run=run)
-    shop.console.print(f"[dim]the net of joints finds {accuracy.seen:.1%} of the joints that are seen[/]")
+    pose = folder / "pose.safetensors"
+    if not pose.is_file():
+        with shop.step("the net of joints is learnt"):
+            pose, accuracy = learn_and_examine(folder, run=run)
+        shop.console.print(f"[dim]the net of joints finds {accuracy.seen:.1%} of the joints that are seen[/]")
     depth = folder / "depth.safetensors"
     if not depth.is_file():
         with shop.step("the net of depth and motion is learnt"):

@@ -78,9 +78,9 @@ class _Place:
     def proposed(self, name: str, said: Sequence[Prediction]) -> Row:
         return rows.proposed(name, self.dataset, said)
 
-    def stamped(self, name: str, said: Sequence[Prediction], *, least: int = 100) -> Row:
+    def stamped(self, name: str, said: Sequence[Prediction]) -> Row:
         """T4 of proposals under the borrowed classes."""
-        given = {one.video.video_id: (one.proposals or ())[:least] for one in said}
+        given = {one.video.video_id: one.proposals or () for one in said}
         videos = [one.video for one in said]
         return rows.localized(f"{name}, classes of 08", self.dataset, rows.stamped(videos, given, dict(self.classes)))
 
