@@ -113,3 +113,9 @@ def test_there_are_no_circles() -> None:
 def test_files_are_called_by_their_idea(path: Path) -> None:
     assert path.stem not in FORBIDDEN_NAMES
     assert path.parent.name not in FORBIDDEN_NAMES
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Test folders are no packages: two files of one name cannot both be collected."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

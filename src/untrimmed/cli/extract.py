@@ -1,6 +1,8 @@
 """untrimmed extract VIDEO_OR_FOLDER... --store DIR --feature NAME: measure features of many videos into a store."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,19 +155,19 @@ def _run(arguments: Any) -> int:
     if not arguments.videos:
         raise DataError("extract needs videos or folders, got none; untrimmed extract --help says more")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("untrimmed.features.extract").setLevel(logging.ERROR)  # failures are in the table below
     feature = arguments.options
     videos = known(find_videos(arguments.videos))
-    report = extract(
-        [feature],
-        videos,
-        store=store,
-        workers=arguments.workers,
-        progress=console.is_terminal,
-        shard=_shard(arguments.shard),
-        retry=arguments.retry,
-        device=arguments.device,
-    )
+    with _only_mistakes("untrimmed.features.extract"):  # failures are in the table below
+        report = extract(
+            [feature],
+            videos,
+            store=store,
+            workers=arguments.workers,
+            progress=console.is_terminal,
+            shard=_shard(arguments.shard),
+            retry=arguments.retry,
+            device=arguments.device,
+        )
     _summary(console, feature, report, store)
     if arguments.pack:
         ready = [video.video_id for video in videos if store.has(feature, video.video_id)]
@@ -208,3 +210,15 @@ def _status(console: Any, store: "FeatureStore") -> int:
         table.add_row(Text(key), *row)
     console.print(table)
     return 0
+
+
+@contextmanager
+def _only_mistakes(name: str) -> Iterator[None]:
+    """Within, a logger says nothing below ERROR."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
