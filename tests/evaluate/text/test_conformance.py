@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from meteor_for_tests import as_tokens, own_segment_pairs
 
 from shared_folder import shared
 from untrimmed.columns import Sentences
@@ -16,7 +17,6 @@ from untrimmed.data import captions, raw, submissions
 from untrimmed.evaluate import captioning, floors, soda
 from untrimmed.evaluate.dense_pairs import RULES
 from untrimmed.evaluate.text import backends, meteor
-from untrimmed.evaluate.tokens import tokenize
 
 pytestmark = pytest.mark.slow
 
@@ -75,8 +75,8 @@ def test_captions_of_true_segments(
 ) -> None:
     predictions = said(name)
     assert len(predictions) == 15_921
-    for rules in ("2017-06", "2018-05", "2019-06"):  # every segment is a reference's own, so nothing is charged
-        found = captioning.evaluate([truth], predictions, rules=rules, scorers=("METEOR",))
+    for rules in RULES:  # every segment is a reference's own, so nothing is charged
+        found = captioning.evaluate([truth], predictions, rules=rules.name, scorers=("METEOR",))
         assert 100 * found.average("METEOR") == pytest.approx(whole, abs=1e-5)
     found = captioning.evaluate([only(truth, predictions)], predictions, scorers=("METEOR", "Bleu"))
     assert len(found.video_ids) == 4483
@@ -89,14 +89,8 @@ def test_captions_of_true_segments(
 
 @pytest.mark.parametrize(("name", "aggregate", "mean"), [("mdvc", 10.330213, 10.793146), ("bmt", 10.147686, 10.559269)])
 def test_own_segments_only(name: str, aggregate: float, mean: float, truth: Sentences) -> None:
-    predictions = said(name)
-    own: dict[tuple[str, float, float], list[str]] = {}
-    for video, (start, end), text in zip(truth.video.tolist(), truth.segments.tolist(), truth.sentences, strict=True):
-        own.setdefault((truth.video_ids[video], start, end), []).append(text)
-    rows = zip(predictions.video.tolist(), predictions.segments.round(2).tolist(), predictions.sentences, strict=True)
-    texts = [(text, own[predictions.video_ids[video], start, end].pop(0)) for video, (start, end), text in rows]
-    first, second = tokenize([one for one, _ in texts]), tokenize([other for _, other in texts])
-    pairs = [(" ".join(one), " ".join(other)) for one, other in zip(first, second, strict=True)]
+    pairs = as_tokens(own_segment_pairs(([truth], said(name))))
+    assert len(pairs) == 15_921
     statistics = backends.shared().statistics(pairs)
     assert 100 * meteor.scores(statistics).mean() == pytest.approx(mean, abs=2e-5)
     total = meteor.summands(statistics).sum(axis=0, keepdims=True)

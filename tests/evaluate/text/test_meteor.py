@@ -27,7 +27,12 @@ def test_figures_that_others_have_printed(scored: meteor.Meteor) -> None:
         "It is a guide to action which ensures that the military always obeys the commands of the party",
         "It is a guide to action that ensures that the military will forever heed Party commands",
     )
-    assert scored.score(*[guide[0], [guide[1]]]) == pytest.approx(0.44736, abs=2e-5)
+    assert scored.score(guide[0], [guide[1]]) == pytest.approx(0.44736, abs=2e-5)  # printed: 0.4474
+    place = (
+        "Alimentum is located in the city centre. It is not family-friendly.",
+        "There is a place in the city centre, Alimentum, that is not family-friendly.",
+    )
+    assert scored.score(place[0], [place[1]]) == pytest.approx(0.42485, abs=6e-6)  # printed: 0.4249
 
 
 def test_awkward_sentences_do_not_shift_the_answers(scored: meteor.Meteor) -> None:

@@ -1,7 +1,15 @@
 """METEOR's tables on disk: written once, read back, written anew when they are not what they should be."""
 
+import dataclasses
 import gzip
+import hashlib
+import importlib.util
+import multiprocessing
+import os
+import subprocess
+import sys
 import zipfile
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +17,7 @@ import pytest
 
 from untrimmed.evaluate.text import meteor_index
 from untrimmed.evaluate.text.meteor_index import Index, cache_folder, keys_of, open_index
+from untrimmed.evaluate.text.meteor_jar import find_jar
 from untrimmed.records import DataError
 
 ROWS = [("a dog", "a hound"), ("a dog", "the dog"), ("big", "large"), ("large", "big"), ("caf\u00e9 x", "bar")]
@@ -93,6 +102,83 @@ def test_another_version_of_the_format_has_its_own_folder(
     monkeypatch.setattr(meteor_index, "FORMAT", meteor_index.FORMAT + 1)
     open_index(jar, tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+# --- several processes at once ---------------------------------------------------------------------------------------
+
+ROUNDS = 20
+
+
+def digest_of(index: Index) -> str:
+    digest = hashlib.sha256()
+    for field in dataclasses.fields(Index):
+        value = getattr(index, field.name)
+        digest.update(value.tobytes() if isinstance(value, np.ndarray) else str(sorted(value)).encode())
+    return digest.hexdigest()
+
+
+_start: Barrier
+
+
+def _meet(start: Barrier) -> None:
+    global _start
+    _start = start
+
+
+def _open_rounds(jar: Path, folder: Path) -> tuple[list[str], int]:
+    """Open one cache folder after the other, each at once with the other processes; how often it was written here."""
+    written, found = [], []
+    original = meteor_index._write
+
+    def counted(*paths: Path) -> None:
+        written.append(paths)
+        original(*paths)
+
+    meteor_index._write = counted
+    for number in range(ROUNDS):
+        _start.wait(60)
+        found.append(digest_of(open_index(jar, folder / str(number))))
+    return found, len(written)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.skipif(importlib.util.find_spec("fcntl") is None, reason="needs locks of POSIX for a single writer")
+def test_of_processes_that_miss_the_cache_at_once_one_writes_it(jar: Path, tmp_path: Path, broken: bool) -> None:
+    folder = tmp_path / "many"
+    wanted = digest_of(open_index(jar, tmp_path / "alone"))
+    if broken:  # a disk that was full, an older program that was killed
+        (name,) = (path.name for path in (tmp_path / "alone").iterdir())
+        for number in range(ROUNDS):
+            (folder / str(number) / name).mkdir(parents=True)
+            (folder / str(number) / name / "phrases.npy").write_bytes(b"x")
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(3, initializer=_meet, initargs=(context.Barrier(3),)) as pool:
+        found = pool.starmap(_open_rounds, [(jar, folder)] * 3, chunksize=1)
+        pool.close()
+        pool.join()
+    assert all(digest == wanted for digests, _ in found for digest in digests)
+    assert sum(times for _, times in found) == ROUNDS
+    for number in range(ROUNDS):  # and nothing is left beside it
+        assert [path.name.startswith("meteor-") for path in (folder / str(number)).iterdir()] == [True]
+
+
+@pytest.mark.slow
+def test_two_programs_meet_a_cold_cache_of_the_real_tables(tmp_path: Path) -> None:
+    program = (
+        "from untrimmed.evaluate.text import backends\n"
+        "print(repr(backends.shared().score('the cat was sat on the mat', ['the cat sat on the mat'])))\n"
+    )
+    environment = os.environ | {meteor_index.VARIABLE: str(tmp_path / "cold")}
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [float(one.communicate(timeout=300)[0]) for one in both] == pytest.approx(
+        [0.5119556177223324] * 2, abs=1e-15
+    )
+    assert [one.returncode for one in both] == [0, 0]
+    assert len(list((tmp_path / "cold").iterdir())) == 1
+    assert digest_of(open_index(find_jar(), tmp_path / "cold")) == digest_of(open_index(find_jar(), cache_folder()))
 
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

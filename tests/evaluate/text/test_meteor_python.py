@@ -3,101 +3,39 @@
 import itertools
 import random
 from collections import Counter
-from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from meteor_for_tests import Pairs, as_tokens, equal_to_java, pairs_within_videos, published
 
-from shared_folder import shared
-from untrimmed.data import captions, raw, submissions
-from untrimmed.evaluate import captioning
-from untrimmed.evaluate.text import backends, meteor_normal, meteor_python
+from untrimmed.evaluate.text import meteor_normal, meteor_python
 from untrimmed.evaluate.text.meteor_index import cache_folder, open_index
 from untrimmed.evaluate.text.meteor_jar import find_jar
 from untrimmed.evaluate.text.meteor_words import Words
-from untrimmed.evaluate.tokens import tokenize
-from untrimmed.records import MissingExtra
 
-FOLDER = "data/activitynet_captions"
-Pairs = list[tuple[str, str]]
-
-
-@cache
-def java_stands() -> bool:
-    try:
-        backends.shared("java").score("a man runs", ["a man runs"])
-    except MissingExtra:
-        return False
-    return True
-
-
-def equal_to_java(pairs: Pairs) -> None:
-    if not java_stands():
-        pytest.skip("needs Java")
-    expected = backends.shared("java").statistics(pairs)
-    found = meteor_python.statistics(pairs)
-    odd = np.flatnonzero((found != expected).any(axis=1))
-    told = [(pairs[place], found[place].tolist(), expected[place].tolist()) for place in odd[:3].tolist()]
-    assert not len(odd), f"{len(odd)} of {len(pairs)} pairs differ, e.g. {told}"
-
-
-# --- real sentences --------------------------------------------------------------------------------------------------
-
-
-def real_pairs(name: str) -> Pairs:
-    """Predictions against the references of their own segment and its neighbours, raw."""
-    truth = captions.read(shared(f"{FOLDER}/val_1.json.gz"))
-    given = raw.to_references(truth)[0]
-    said = submissions.read_captions(shared(f"{FOLDER}/predictions/{name}_gtprops_val_1.json.gz"))
-    own: dict[str, list[str]] = {}
-    for video, text in zip(given.video.tolist(), given.sentences, strict=True):
-        own.setdefault(given.video_ids[video], []).append(text)
-    return [
-        (text, other)
-        for video, text in zip(said.video.tolist(), said.sentences, strict=True)
-        for other in own.get(said.video_ids[video], [])
-    ]
-
-
-def as_tokens(pairs: Pairs) -> Pairs:
-    first, second = (tokenize([pair[side] for pair in pairs]) for side in (0, 1))
-    return [(" ".join(one), " ".join(other)) for one, other in zip(first, second, strict=True)]
+# --- real sentences; all of them are in test_meteor_every_pair.py ----------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["bmt", "mdvc"])
 def test_some_thousand_real_pairs(name: str) -> None:
-    equal_to_java(as_tokens(random.Random(0).sample(real_pairs(name), 2000)))
+    equal_to_java(as_tokens(random.Random(0).sample(pairs_within_videos(published(name)), 2000)))
 
 
 @pytest.mark.slow
-def test_many_real_pairs() -> None:
-    pairs = random.Random(1).sample(real_pairs("bmt") + real_pairs("mdvc"), 30_000)
-    equal_to_java(as_tokens(pairs))
-    equal_to_java(random.Random(2).sample(pairs, 8000))  # as written, with capitals and signs
+def test_many_real_pairs_as_written_with_capitals_and_signs() -> None:
+    pairs = pairs_within_videos(published("bmt")) + pairs_within_videos(published("mdvc"))
+    equal_to_java(random.Random(2).sample(pairs, 8000))
 
 
 def test_real_paragraphs() -> None:
-    given = raw.to_references(captions.read(shared(f"{FOLDER}/val_1.json.gz")))[0]
+    (given,), _ = published("bmt")
     whole: dict[int, list[str]] = {}
     for video, text in zip(given.video.tolist(), given.sentences, strict=True):
         whole.setdefault(video, []).append(text)
     texts = random.Random(3).sample([" ".join(own) for own in whole.values()], 400)
     equal_to_java(as_tokens(list(itertools.pairwise(texts))))
-
-
-def test_scores_by_video_are_the_same() -> None:
-    if not java_stands():
-        pytest.skip("needs Java")
-    folder = shared("reference/cap-jitter")
-    references = [raw.to_references(captions.read(folder / f"ref_{i}.json.gz"))[0] for i in (1, 2)]
-    said = submissions.read_captions(folder / "pred.json.gz")
-    ours, theirs = (
-        captioning.evaluate(references, said, scorers=("METEOR",), scored=backends.shared(name)).per_video["METEOR"]
-        for name in ("python", "java")
-    )
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
 
 # --- made sentences --------------------------------------------------------------------------------------------------

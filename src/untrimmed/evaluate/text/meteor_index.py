@@ -2,14 +2,17 @@
 
 They are read once from the installed package pycocoevalcap (the tables stand under the LGPL and WordNet's licence, so
 none is shipped here) and written as arrays into the user's cache folder, 57 MB, where every later run maps them into
-memory. The folder's name carries the version of this format and a fingerprint of the files read.
+memory. The folder's name carries the version of this format and a fingerprint of the files read. It appears complete or
+not at all, and of several processes that miss it one writes while the others wait.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -99,11 +102,14 @@ def open_index(jar: Path, folder: Path) -> Index:
     found = _read(place)
     if found is None:
         try:
-            shutil.rmtree(place, ignore_errors=True)
-            with replacing_folder(place) as part:
-                _write(part, jar, rows)
+            with _alone(folder):
+                found = _read(place)  # another process may have been faster
+                if found is None:
+                    shutil.rmtree(place, ignore_errors=True)
+                    with replacing_folder(place) as part:
+                        _write(part, jar, rows)
         except OSError as error:
-            found = _read(place)  # another process may have been faster
+            found = _read(place)
             if found is None:
                 raise DataError(
                     f"METEOR's tables need 57 MB in a folder that can be written, got {error} ({place}); "
@@ -113,6 +119,28 @@ def open_index(jar: Path, folder: Path) -> Index:
     if found is None:
         raise DataError(f"METEOR's arrays must be whole after they were written, got others ({place}); remove it")
     return found
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same folder; a process that dies leaves it.
+
+    Where the system has no such locks all go on at once: each writes a folder of its own, and the first one stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except ImportError:
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # some network drives lock nothing
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _fingerprint(*paths: Path) -> str:
