@@ -230,14 +230,16 @@ def _small(stream: Stream, *, stride: int) -> SequenceSource:
 _SMALL_P3D = P3d(depth=63, width=8, input_size=(56, 56), dropout=0.3)
 _SMALL_FRAME = _small(laptop_streams.RGB_TSN, stride=4)
 _SMALL_CLIP = _small(replace(laptop_streams.RGB_CLIPS, net=_SMALL_P3D), stride=4)
+_SMALL_FRAME_MOTION = _small(
+    replace(laptop_streams.FLOW_TSN, net=SmallNet(), sampling=Sampling(sections=3, frames=16)), stride=4
+)
+_SMALL_CLIP_MOTION = _small(replace(laptop_streams.FLOW_CLIPS, net=_SMALL_P3D), stride=4)
 _SMALL_STEPS = Schedule(steps=200, batch_size=16, optimizer="adamw", learning_rate=3e-3, weight_decay=0.01)
 LAPTOP = P3dQuantizationConfig(
     frame=_SMALL_FRAME,
     clip=_SMALL_CLIP,
-    frame_motion=_small(
-        replace(laptop_streams.FLOW_TSN, net=SmallNet(), sampling=Sampling(sections=3, frames=16)), stride=4
-    ),
-    clip_motion=_small(replace(laptop_streams.FLOW_CLIPS, net=_SMALL_P3D), stride=4),
+    frame_motion=_SMALL_FRAME_MOTION,
+    clip_motion=_SMALL_CLIP_MOTION,
     trajectories=SequenceSource(
         rows=TrajectoryEncoding(
             trajectories=Trajectories(key_points="orb"),
@@ -254,7 +256,7 @@ LAPTOP = P3dQuantizationConfig(
         videos_at_most=200,
     ),
     proposals=TagRerankingConfig(
-        streams=(_SMALL_FRAME, _SMALL_CLIP),
+        streams=(_SMALL_FRAME, _SMALL_CLIP, _SMALL_FRAME_MOTION, _SMALL_CLIP_MOTION),
         actionness=ActionnessConfig(hidden=64),
         actionness_schedule=_SMALL_STEPS,
         seen=ProposalRows(context=0.5),
@@ -266,4 +268,6 @@ LAPTOP = P3dQuantizationConfig(
 """The variant for two cores: 64 x 86 pictures twelve times a second, three looks a second, DIS flow, a residual net of
 ten narrow layers, a P3D ResNet of 63 layers of an eighth of the width, trajectories with ORB key points and 32 words,
 and a generative net of 32 hidden units. The classifier of proposals also sees half a length before and after each,
-since narrow nets alone hardly tell a whole instance from a piece of it."""
+since narrow nets alone hardly tell a whole instance from a piece of it. The four nets of the proposals differ by what
+they see (pictures or flow) rather than by where they were trained before: here colour says little of when something
+happens."""

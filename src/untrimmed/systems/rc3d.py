@@ -44,6 +44,7 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
+from untrimmed.configs import content_hash
 from untrimmed.features import laptop_streams
 from untrimmed.features.buffers import Buffering, video_buffers
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews, opened
@@ -140,7 +141,8 @@ class Rc3d(System[Rc3dConfig]):
             net.start_from(backbone.cpu())
         size = config.net.trunk.input_size
         items = BufferSet(buffers, config.buffering, images=config.images, store=store, size=size)
-        fit(net, items, joint_loss, schedule=config.schedule, run=run, name="rc3d")
+        learnt = (config.images, config.clip_schedule, config.net, config.buffering, config.schedule)
+        fit(net, items, joint_loss, schedule=config.schedule, run=run, name=f"rc3d-{content_hash(learnt)}")
         self._net, self._labels = net, dataset.labels
 
     def predict(self, videos: Sequence[Video], *, store: FeatureStore) -> Iterator[Prediction]:
