@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from untrimmed.data.playground import PlaygroundConfig, write_playground
-from untrimmed.data.playground.read_truth import truth_ids, video_file
+from untrimmed.data.playground.read_truth import read_truth, truth_ids, video_file
 from untrimmed.features.dense_pose import (
     GRID,
     DensePose,
@@ -27,7 +27,8 @@ from untrimmed.features.dense_pose_learning import (
     learn_dense_pose_net,
 )
 from untrimmed.features.feature import FeatureSequence
-from untrimmed.nets.dense_pose import NarrowDensePose
+from untrimmed.features.pose_accuracy import gain_of_dense_targets, pose_accuracy
+from untrimmed.nets.dense_pose import NOT_DENSE, NarrowDensePose
 from untrimmed.nets.pose_net import CHEST, LAYOUT
 from untrimmed.records import DataError
 from untrimmed.train import Run, Schedule
@@ -168,6 +169,45 @@ def test_it_learns_and_measures(playground: Path, tmp_path: Path) -> None:
     assert (blocks[~there] == 0).all()
     shares = blocks[:, :, 59:83].sum(axis=2)
     assert (np.abs(shares[there] - 1) < 1e-4).mean() > 0.9
+
+
+def test_what_dense_targets_are_worth_is_measured_on_joints(
+    playground: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(1)
+    sure = replace(SMALL, least=0.001, astray=1e3, joints=1)
+    config = DensePoseLearning(
+        estimator=sure, schedule=Schedule(steps=3, batch_size=2, optimizer="adam", learning_rate=1e-3), most_frames=6
+    )
+    run = Run(folder=tmp_path / "work", device="cpu", loaders=0)
+    gain = gain_of_dense_targets(playground, tmp_path, run=run, config=config)
+    files = [tmp_path / "dense-pose.safetensors", tmp_path / "joints-alone.safetensors"]
+    assert files[0].read_bytes() != files[1].read_bytes()
+    for file, found, weights in zip(files, (gain.dense, gain.alone), (config.weights, NOT_DENSE), strict=True):
+        assert found == pose_accuracy(playground, sure, file)
+        taught = replace(config, weights=weights)
+        other = learn_dense_pose_net(playground, tmp_path / "other.safetensors", run=Run(loaders=0), config=taught)
+        assert other.read_bytes() == file.read_bytes()
+        assert found.frames == gain.dense.frames > 0
+        other.unlink()
+    monkeypatch.setattr("untrimmed.features.pose_accuracy.learn_dense_pose_net", None)  # nothing is learnt twice
+    assert gain_of_dense_targets(playground, tmp_path, run=run, config=config) == gain
+    with pytest.raises(DataError, match="a gain of dense targets needs weights of auxiliary losses above 0"):
+        gain_of_dense_targets(playground, tmp_path, run=run, config=replace(config, weights=NOT_DENSE))
+
+
+def test_a_net_that_knows_all_joints_finds_them_all(playground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (name,) = truth_ids(playground, subset="testing")
+    truth = read_truth(playground, name)
+    known = iter([truth.people(index).astype(np.float64) for index in range(len(truth.seconds))])
+
+    def all_known(net: object, estimator: object, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        height, width = pictures.shape[1:3]
+        return [(next(known) / (width, height, 1), np.zeros((0, 0))) for _ in pictures]
+
+    monkeypatch.setattr("untrimmed.features.pose_accuracy.described", all_known)
+    found = pose_accuracy(playground, SMALL, None)
+    assert (found.main, found.seen, found.present, found.frames) == (1.0, 1.0, 1.0, len(truth.seconds))
 
 
 def test_words(playground: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

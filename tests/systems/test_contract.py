@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh_process import FreshProcess, fresh_process, plain
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from small_world import shortened
@@ -53,6 +54,7 @@ class Fitted:
     store: FeatureStore
     gradients: Gradients
     folder: Path
+    source: Path
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,31 +66,30 @@ def _one_process() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[FreshProcess]:
+    """A process that knows nothing of this one; one for all systems, since it takes seconds to start."""
+    with fresh_process() as process:
+        yield process
+
+
 @pytest.fixture(scope="module", params=SYSTEMS, ids=lambda entry: f"{entry.number:02d}")
 def fitted(request: pytest.FixtureRequest, small_playground: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     entry: Entry = request.param
     folder = tmp_path_factory.mktemp(f"system-{entry.number:02d}")
-    dataset = open_dataset(small_playground / "untrimmed")
+    source = small_playground / "untrimmed"
+    dataset = open_dataset(source)
     store = FeatureStore(small_playground.parent / "store")
     gradients = Gradients()
     handle = register_optimizer_step_pre_hook(gradients.look)
     system = entry.system(shortened(entry.laptop))
     system.fit(dataset, store=store, run=Run(seed=3, device="cpu"))
     handle.remove()
-    return Fitted(entry, system, dataset, store, gradients, folder)
+    return Fitted(entry, system, dataset, store, gradients, folder, source)
 
 
 def said(fitted: Fitted, system: Any) -> list[Prediction]:
     return list(system.predict(fitted.dataset.subset("testing").videos, store=fitted.store))
-
-
-def flat(prediction: Prediction) -> list[Any]:
-    classes = prediction.classes.best(1000) if prediction.classes is not None else []
-    lists = [*(prediction.proposals or ()), *(prediction.detections or ()), *(prediction.captions or ())]
-    return [
-        classes,
-        [(item.segment, item.score, vars(item).get("label"), vars(item).get("sentence")) for item in lists],
-    ]
 
 
 def test_every_parameter_gets_a_gradient(fitted: Fitted) -> None:
@@ -141,15 +142,18 @@ def test_it_can_be_scored_by_the_official_metrics(fitted: Fitted) -> None:
         assert "untrimmed:" in result.signature
 
 
-def test_saved_and_loaded_it_says_the_same(fitted: Fitted) -> None:
+def test_saved_and_loaded_in_a_fresh_process_it_says_the_same(fitted: Fitted, elsewhere: FreshProcess) -> None:
     folder = fitted.folder / "saved"
     fitted.system.save(folder)
     loaded = load_system(folder)
     assert type(loaded) is type(fitted.system)
     assert loaded.config == fitted.system.config
-    assert [feature.key for feature in loaded.features()] == [feature.key for feature in fitted.system.features()]
-    before, after = said(fitted, fitted.system), said(fitted, loaded)
-    assert [flat(item) for item in before] == [flat(item) for item in after]
+    keys = [feature.key for feature in fitted.system.features()]
+    assert [feature.key for feature in loaded.features()] == keys
+    before = plain(said(fitted, fitted.system))
+    videos = fitted.dataset.subset("testing").videos
+    after = elsewhere.reloaded(folder, dataset=fitted.source, store=fitted.store.root, videos=videos)
+    assert after == {"system": type(fitted.system).__name__, "keys": keys, "predictions": before}
     with pytest.raises(DataError, match="exists and is not empty"):
         fitted.system.save(folder)
 
@@ -157,7 +161,16 @@ def test_saved_and_loaded_it_says_the_same(fitted: Fitted) -> None:
 def test_the_same_seed_gives_the_same_numbers(fitted: Fitted) -> None:
     again = fitted.entry.system(fitted.system.config)
     again.fit(fitted.dataset, store=fitted.store, run=Run(seed=3, device="cpu"))
-    assert [flat(item) for item in said(fitted, again)] == [flat(item) for item in said(fitted, fitted.system)]
+    assert plain(said(fitted, again)) == plain(said(fitted, fitted.system))
+
+
+def test_what_goes_wrong_in_the_fresh_process_is_told(elsewhere: FreshProcess, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)in the fresh process:\nTraceback.*holds no trained system"):
+        elsewhere.reloaded(tmp_path, dataset=tmp_path, store=tmp_path, videos=[])
+    with fresh_process() as process:
+        process._process.kill()
+        with pytest.raises(AssertionError, match=r"the fresh process ended with -9; it said:"):
+            process.reloaded(tmp_path, dataset=tmp_path, store=tmp_path, videos=[])
 
 
 def test_a_video_that_cannot_be_read_is_left_out(fitted: Fitted, tmp_path: Path) -> None:

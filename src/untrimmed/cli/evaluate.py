@@ -48,6 +48,9 @@ class Arguments:
     """Proposals: how many a video count on average; None takes all."""
     mode: Literal["exact-2017", "corrected"] = "exact-2017"
     """Proposals: the official arithmetic with its truncation, or without."""
+    suppression: tuple[float, ...] = ()
+    """Proposals: suppress the file's candidates anew at each of these tIoU and show the recall that each leaves. Report
+    18 takes 0.3 0.45 0.6 0.75 0.8 0.85 0.9; the file should hold candidates from before suppression."""
     blocked: Path | None = None
     """A file with ids of videos to leave out, one a line or a JSON list."""
     ignore_unknown: bool = False
@@ -58,7 +61,8 @@ class Arguments:
     """Localization: kinds of errors and what they cost, which instances are missed."""
     breakdown: bool = False
     """Proposals and localization: scores by the length of instances, in seconds and as a share of the video;
-    localization: AP of every class too."""
+    localization: AP of every class too. Classification and recognition: the easiest and the hardest classes by their
+    top-1 error."""
     meteor: bool = True
     """Captioning: METEOR; without it there is no SODA and no paragraph score."""
     meteor_backend: Literal["python", "java"] = "python"

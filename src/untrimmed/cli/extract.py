@@ -31,9 +31,9 @@ class _Arguments:
     """Videos, and folders that are searched for videos."""
     store: Path = Path("store")
     """Folder of the store."""
-    feature: Literal["rgb", "flow", "backbone", "audio", "trajectories"] = "rgb"
+    feature: Literal["rgb", "flow", "backbone", "audio", "trajectories", "keypoints", "joints"] = "rgb"
     """What to measure: small frames, optical flow, a net on frames or flow, log-mel patches of the sound, Fisher
-    vectors of improved trajectories."""
+    vectors of improved trajectories, the joints of people as rows or as confidence maps."""
     method: Literal["tvl1", "dis", "farneback"] = "tvl1"
     """How flow is measured (for flow, and for backbone on flow)."""
     net: Literal["small", "small3d", "besnet", "bninception", "c3d", "frame", "inflated", "ltc", "p3d", "resnet"] = (
@@ -44,6 +44,10 @@ class _Arguments:
     """What the net looks at (for backbone)."""
     codebook: Path | None = None
     """File that untrimmed codebook wrote (for trajectories)."""
+    poses: Path | None = None
+    """Folder of key points that OpenPose or another program found: NAME.json or a folder NAME for each video (for
+    keypoints and joints); --options.estimator.* say how they are laid out. Without it the small net finds them, whose
+    weights untrimmed learn makes: --options.weights FILE."""
     speed: Literal["published", "fast"] = "published"
     """Whose trajectories: the published program's, or DIS flow and ORB key points, about twice as fast."""
     workers: int | None = None
@@ -70,7 +74,12 @@ def _class_for(words: list[str]) -> type[_Arguments]:
     fields = _Arguments.__dataclass_fields__
     names = ("feature", "method", "net", "images", "speed")
     chosen = {name: peek(words, name, str(fields[name].default)) for name in names}
-    feature = _trajectories(words, chosen["speed"]) if chosen["feature"] == "trajectories" else _feature(**chosen)
+    if chosen["feature"] == "trajectories":
+        feature = _trajectories(words, chosen["speed"])
+    elif chosen["feature"] in ("keypoints", "joints"):
+        feature = _joints(chosen["feature"], peek(words, "poses", ""))
+    else:
+        feature = _feature(**chosen)
     flat: Any = tyro.conf.AvoidSubcommands  # a union's options are those of the class chosen by the words
     arguments = make_dataclass(
         "Arguments",
@@ -93,6 +102,16 @@ def _trajectories(words: list[str], speed: str) -> "Feature":
     path = Path(codebook)
     trajectories = FAST if speed == "fast" else Trajectories()
     return TrajectoryFisher(codebook=path, descriptors=descriptors_of(path), trajectories=trajectories)
+
+
+def _joints(name: str, poses: str) -> "Feature":
+    from untrimmed.features.confidence_maps import ConfidenceMaps
+    from untrimmed.features.key_point_files import PoseFiles
+    from untrimmed.features.key_points import KeyPoints
+    from untrimmed.features.pose_estimators import SmallPose
+
+    estimator = PoseFiles(folder=poses) if poses else SmallPose()
+    return KeyPoints(estimator=estimator) if name == "keypoints" else ConfidenceMaps(estimator=estimator)
 
 
 def _feature(feature: str, method: str, net: str, images: str, speed: str) -> "Feature":

@@ -15,8 +15,8 @@ from untrimmed.cli.workshop import Row, Workshop, table_of
 from untrimmed.files import write_text
 from untrimmed.records import DataError
 
-GroupName = Literal["main_path", "classical", "recognition", "localization"]
-GROUPS: tuple[GroupName, ...] = ("main_path", "classical", "recognition", "localization")
+GroupName = Literal["main_path", "classical", "recognition", "localization", "captions"]
+GROUPS: tuple[GroupName, ...] = ("main_path", "classical", "recognition", "localization", "captions")
 """Modules of cli.measures; each has a TITLE, measured(shop) and FINDINGS, and a block of the document."""
 
 
@@ -30,7 +30,7 @@ class Arguments:
     """How many trainings of everything, with seeds 0, 1, ..."""
     groups: tuple[GroupName, ...] = GROUPS
     """Which systems: main_path is 06, 19 and 22; classical is 01, 02, 04, 10 and 11;
-    recognition is 03, 05, 08 and 12 to 17; localization is 07 to 10 and 17 to 21."""
+    recognition is 03, 05, 08 and 12 to 17; localization is 07 to 10 and 17 to 21; captions is 17 beside 22."""
     document: Path | None = None
     """Markdown file to write, e.g. docs/results.md; only what stands between the two marker lines of each group is
     replaced."""
@@ -93,7 +93,9 @@ def document(tables: Sequence[Sequence[Row]], *, title: str, findings: Sequence[
     ]
     titles = {"T1": "untrimmed classification", "T2": "trimmed recognition", "T3": "proposals"}
     titles |= {"T4": "localization", "T5": "dense captions (rules 2018-05)"}
+    titles |= {"T5, rules 2017-06": "dense captions"}
     titles |= {"twins": "Which stream tells which twins apart (chance 50)"}
+    titles |= {"joints": "Joints found within a fifth of the torso, of drawn people (nets learnt once for all seeds)"}
     for task, name in titles.items():
         same = [rows for rows in zip(*tables, strict=True) if rows[0].task == task]
         if not same:

@@ -128,7 +128,7 @@ def read_blocked(path: Path | None) -> tuple[str, ...]:
 
 def _scorer(arguments: Arguments, watch: Watch) -> Callable[[Path], Part]:
     """Tasks T1 to T4: reads the ground truth once and scores one file after the other."""
-    from untrimmed.cli import scoring_segments
+    from untrimmed.cli import scoring_classes, scoring_segments
     from untrimmed.data.datasets import read_ground_truth, read_predictions
 
     task = Task(arguments.task)
@@ -142,8 +142,8 @@ def _scorer(arguments: Arguments, watch: Watch) -> Callable[[Path], Part]:
     blocked = read_blocked(arguments.blocked)
     classes = _read_classes(arguments.classes)
     makers: dict[Task, Callable[[Arguments, GroundTruth, Predictions, tuple[str, ...]], Part]] = {
-        Task.CLASSIFICATION: scoring_segments.classes,
-        Task.RECOGNITION: scoring_segments.classes,
+        Task.CLASSIFICATION: scoring_classes.classes,
+        Task.RECOGNITION: scoring_classes.classes,
         Task.PROPOSALS: scoring_segments.proposals,
         Task.LOCALIZATION: scoring_segments.localization,
     }

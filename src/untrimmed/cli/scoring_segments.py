@@ -1,5 +1,6 @@
-"""Figures, tables and plots of tasks T1 to T4 for `untrimmed evaluate`."""
+"""Figures, tables and plots of tasks T3 and T4 for `untrimmed evaluate`."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,51 +9,18 @@ from jaxtyping import Float64
 from untrimmed.cli.evaluate import Arguments
 from untrimmed.cli.scoring import Part, number
 from untrimmed.columns import GroundTruth, Predictions
-from untrimmed.evaluate import breakdown, classification, curves, diagnosis, recognition, thumos, uncertainty
+from untrimmed.evaluate import breakdown, curves, diagnosis, thumos, uncertainty
 from untrimmed.evaluate import localization as evaluate_localization
 from untrimmed.evaluate import proposals as evaluate_proposals
 from untrimmed.evaluate.dedup import without_near_duplicates
 from untrimmed.evaluate.labels import without_blocked
-from untrimmed.records import DataError, Task
+from untrimmed.records import DataError
 from untrimmed.report.breakdown_plot import bars_by_length, class_table, length_table
 from untrimmed.report.score_table import ScoreTable
 
 if TYPE_CHECKING:
     from untrimmed.report.scores import Plot
-
-
-def classes(arguments: Arguments, truth: GroundTruth, found: Predictions, blocked: tuple[str, ...]) -> Part:
-    """T1 and T2."""
-    task = Task(arguments.task)
-    trimmed = task is Task.RECOGNITION
-    module, usual = (recognition, recognition.TOP) if trimmed else (classification, classification.TOP)
-    top = arguments.top or usual
-    result = module.evaluate(truth, found, top=top, blocked=blocked, ignore_unknown=arguments.ignore_unknown)
-    figures = {**result.figures, "signature": result.signature}
-    wanted = ["average_error", "mAP", *(f"{kind}@{k}" for k in top for kind in ("hit", "avg_hit", "error"))]
-    kept, left = without_blocked(truth, found, blocked)
-
-    def draw() -> "list[Plot]":
-        from untrimmed.report import scores
-
-        drawn = [scores.bars_by_class(dict(zip(result.labels, result.ap.tolist(), strict=True)))]
-        return [*drawn, scores.confusion_bars(result.confused)] if result.confused else drawn
-
-    def weigh() -> list[uncertainty.Weighed]:
-        return [uncertainty.weigh_classes(kept, left, top=top, ignore_unknown=arguments.ignore_unknown)]
-
-    tables = [_extremes(*result.extremes())]
-    if result.confused:
-        rows = tuple((true, said, str(count)) for true, said, count in result.confused[:5])
-        tables.append(ScoreTable(title="most confused", header=("class", "ranked first", "videos"), rows=rows))
-    return Part(
-        figures=figures,
-        headline={name: figures[name] for name in wanted if name in figures},
-        signatures=(result.signature,),
-        weigh=weigh,
-        tables=tuple(tables),
-        draw=draw,
-    )
+    from untrimmed.report.suppression_curve import SuppressionCurve
 
 
 def proposals(arguments: Arguments, truth: GroundTruth, found: Predictions, blocked: tuple[str, ...]) -> Part:
@@ -65,15 +33,20 @@ def proposals(arguments: Arguments, truth: GroundTruth, found: Predictions, bloc
     figures = {**result.figures, "signature": result.signature}
     kept, left = without_blocked(truth, found, blocked)
     groups: tuple[breakdown.LengthGroup, ...] = ()
-    if _parts_wanted(arguments):
+    if parts_wanted(arguments):
         groups = breakdown.of_proposals(kept, left, max_average=arguments.max_average, tious=tious, mode=mode)
         figures["by_length"] = [group.figures for group in groups]
+    suppressed = _suppression(arguments, kept, left, tious) if arguments.suppression else None
+    if suppressed is not None:
+        figures["by_suppression"] = suppressed.figures
 
     def draw() -> "list[Plot]":
         from untrimmed.report import scores
+        from untrimmed.report.suppression_curve import recall_over_suppression
 
         return [
             scores.recall_over_proposals(result.recall, result.numbers, result.tious, auc=result.auc),
+            *([recall_over_suppression(suppressed)] if suppressed is not None else []),
             bars_by_length(groups),
             _lengths(kept, left),
         ]
@@ -92,9 +65,25 @@ def proposals(arguments: Arguments, truth: GroundTruth, found: Predictions, bloc
         weigh=weigh,
         tables=(
             ScoreTable(title="at the last step", header=("tIoU", "recall", "precision"), rows=rows),
+            *([suppressed.table()] if suppressed is not None else []),
             *([length_table(groups)] if groups else []),
         ),
         draw=draw,
+    )
+
+
+def _suppression(
+    arguments: Arguments, truth: GroundTruth, found: Predictions, tious: Float64[np.ndarray, " n"]
+) -> "SuppressionCurve":
+    from untrimmed.report.suppression_curve import candidates_of, suppression_curve
+
+    return suppression_curve(
+        candidates_of(truth, found),
+        truth,
+        thresholds=arguments.suppression,
+        most=None if arguments.max_average is None else math.ceil(arguments.max_average),
+        tious=tious,
+        mode=evaluate_proposals.Mode(arguments.mode),
     )
 
 
@@ -118,14 +107,14 @@ def localization(arguments: Arguments, truth: GroundTruth, found: Predictions, b
         "average_mAP_by_number": {str(most): value for most, value in by_number.items()},
         "signature": result.signature,
     }
-    tables = [_extremes(*result.extremes())]
+    tables = [extremes_table(*result.extremes())]
     judged: diagnosis.Diagnosis | None = None
     if arguments.diagnose or _pages(arguments):
         judged = diagnosis.diagnose(kept, left, tious=tious, ignore_unknown=unknown)
         figures["diagnosis"] = judged.figures
         tables += _diagnosis_tables(judged)
     groups: tuple[breakdown.LengthGroup, ...] = ()
-    if _parts_wanted(arguments):
+    if parts_wanted(arguments):
         groups = breakdown.of_detections(kept, left, tious=tious, ignore_unknown=unknown)
         figures["by_length"] = [group.figures for group in groups]
         tables.append(length_table(groups))
@@ -189,7 +178,8 @@ def _pages(arguments: Arguments) -> bool:
     return arguments.plots is not None or arguments.page is not None
 
 
-def _parts_wanted(arguments: Arguments) -> bool:
+def parts_wanted(arguments: Arguments) -> bool:
+    """Whether scores are shown in parts: on every page, and elsewhere if asked."""
     return arguments.breakdown or _pages(arguments)
 
 
@@ -206,7 +196,8 @@ def _lengths(truth: GroundTruth, found: Predictions) -> "Plot":
     )
 
 
-def _extremes(easiest: list[tuple[str, float]], hardest: list[tuple[str, float]]) -> ScoreTable:
+def extremes_table(easiest: list[tuple[str, float]], hardest: list[tuple[str, float]]) -> ScoreTable:
+    """The classes of the highest and of the lowest AP."""
     rows = tuple(
         (easy, number(best), hard, number(worst)) for (easy, best), (hard, worst) in zip(easiest, hardest, strict=True)
     )

@@ -1,7 +1,7 @@
 """untrimmed train NUMBER: fit a system on a data set."""
 
 import logging
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +35,8 @@ class _Arguments:
     mbh: Path | None = None
     """The same for MBH Fisher vectors."""
     joints: Path | None = None
-    """Weights of a net of key points, see untrimmed learn; for systems 08, 12 and 21."""
+    """Weights of a net of key points, see untrimmed learn; for systems 08, 12 and 21. For 08 and 12 also a folder of
+    key points that OpenPose found, see untrimmed extract --poses."""
     depth: Path | None = None
     """Weights of a net of depth and motion, see untrimmed learn; for system 16."""
     device: str = "auto"
@@ -102,18 +103,30 @@ def _run(arguments: Any, entry: Any) -> int:
     system.fit(dataset, store=FeatureStore(arguments.store), run=run)
     system.save(arguments.output)
     console.print(f"system {entry.number:02d} fitted on {dataset.name} ({len(dataset.annotations)} videos) and saved")
+    for line in system.remarks(dataset):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(f"next: untrimmed predict {arguments.output} {arguments.data} --output predictions", soft_wrap=True)
     return 0
 
 
-def _with_joints(config: Any, weights: Path) -> Any:
-    from untrimmed.configs import parts_of
+def _with_joints(config: Any, given: Path) -> Any:
+    from untrimmed.configs import parts_of, rewritten
     from untrimmed.features.confidence_maps import ConfidenceMaps
     from untrimmed.features.given_files import with_feature_weights
+    from untrimmed.features.key_point_files import PoseFiles
     from untrimmed.features.key_points import KeyPoints
 
     names = {part.name for part in parts_of(config) if isinstance(part, KeyPoints | ConfidenceMaps)}
-    return with_feature_weights(config, dict.fromkeys(names or {KeyPoints.name}, weights))
+    if not given.is_dir():
+        return with_feature_weights(config, dict.fromkeys(names or {KeyPoints.name}, given))
+    if not names:
+        raise DataError(f"{type(config).__name__} looks at no joints that the files of {given} could stand for")
+    files = PoseFiles(folder=str(given))
+
+    def from_files(part: Any) -> Any:
+        return replace(part, estimator=files, weights=None) if isinstance(part, KeyPoints | ConfidenceMaps) else part
+
+    return rewritten(config, from_files)
 
 
 def _with_depth(config: Any, weights: Path) -> Any:

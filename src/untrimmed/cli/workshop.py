@@ -138,7 +138,9 @@ def table_of(rows: Sequence[Row], console: "Console") -> None:
         "T3": "T3 proposals (testing part, percent)",
         "T4": "T4 localization (testing part, percent)",
         "T5": "T5 dense captions (testing part, percent)",
+        "T5, rules 2017-06": "T5 dense captions, rules 2017-06 (testing part, percent)",
         "twins": "twins told apart by each stream (testing part, percent; chance 50)",
+        "joints": "joints found within a fifth of the torso (testing part of the pose playground, percent)",
     }
     for task in dict.fromkeys(row.task for row in rows):
         mine = [row for row in rows if row.task == task]

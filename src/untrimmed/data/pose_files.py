@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float, Float32
 
-from untrimmed.data.opening import decode, read_bytes
+from untrimmed.data.opening import decode, read_bytes, shown
 from untrimmed.data.skeletons import COCO17, LAYOUTS, Layout, mapped
 from untrimmed.records import DataError
 
@@ -29,6 +29,9 @@ MAX_PEOPLE = 500
 
 MAX_FILES = 200_000
 """Most files of a folder of frames: two hours of 25 frames a second."""
+
+MAX_FRAMES = MAX_NUMBERS // 54
+"""Most frames of one video: as many as one person of 18 joints may have."""
 
 _BY_NUMBERS = {len(LAYOUTS[name].joints) * 3: name for name in ("openpose18", "body25", "mpi15")}
 
@@ -97,21 +100,25 @@ class _Result(msgspec.Struct):
     score: float = 1.0
 
 
-def read_openpose(path: Path) -> KeyPoints:
+def read_openpose(path: Path, *, nobody: Layout | None = None) -> KeyPoints:
     """Poses as OpenPose writes them: 18 (COCO), 25 (BODY_25) or 15 (MPI) joints a person.
 
     Args:
         path: a folder with one JSON file a frame, in the order of the last number of their names; or one JSON file
             (plain or gzip) with one frame, a list of frames, or a list named `pose_sequence`.
+        nobody: the layout of the answer where no frame has anybody; None refuses such files.
 
     Raises:
-        DataError: when a file is not in this layout, people have different numbers of joints, or nobody is there.
+        DataError: when a file is not in this layout, people have different numbers of joints, nobody is there, or a
+            file of the folder is a link that leads out of it.
     """
     if path.is_dir():
         frames = [_frames(file)[0] for file in _numbered(path)]
     else:
         frames = _frames(path)
     sizes = {len(person.numbers) for frame in frames for person in frame.people}
+    if nobody is not None and not sizes:
+        return _stacked([[] for _ in frames], nobody, path=path)
     if len(sizes) != 1 or not sizes <= set(_BY_NUMBERS):
         wanted = ", ".join(map(str, _BY_NUMBERS))
         got = ", ".join(map(str, sorted(sizes))) or "no person"
@@ -134,17 +141,52 @@ def read_coco_results(path: Path, *, images: Sequence[int | str] | None = None) 
     Raises:
         DataError: when the file is not in this layout or names none of the images.
     """
-    found: list[_Result] = decode(read_bytes(path, limit=MAX_BYTES), list[_Result], path=path)
     grouped: dict[int | str, list[_Result]] = {}
-    for place, result in enumerate(found):
-        if len(result.keypoints) != 3 * len(COCO17.joints):
-            raise DataError(f"{path} at $[{place}]: wanted 51 numbers of key points, got {len(result.keypoints)}")
+    for result in _results(path):
         grouped.setdefault(result.image_id, []).append(result)
     order = sorted(grouped, key=lambda name: (isinstance(name, str), name)) if images is None else images
     if not any(name in grouped for name in order):
         raise DataError(f"{path} has key points of {len(grouped)} images, none of the {len(order)} wanted")
-    ranked = [sorted(grouped.get(name, []), key=lambda result: -result.score) for name in order]
-    return _stacked([[result.keypoints for result in row] for row in ranked], COCO17, path=path)
+    return _stacked([_ranked(grouped.get(name, [])) for name in order], COCO17, path=path)
+
+
+def read_coco_frames(path: Path, *, frames: int) -> KeyPoints:
+    """Poses of a whole video as COCO's key-point results, in which an image_id is the number of a frame, from 0.
+
+    Args:
+        path: a JSON file, plain or gzip; an image_id may be a name too, whose last number counts (12.jpg).
+        frames: of the video, >= 1, as its container claims: up to a tenth more are taken.
+
+    Returns:
+        17 joints, at least as many frames; the people of a frame by falling score.
+
+    Raises:
+        DataError: when the file is not in this layout, or names frames that the video does not have.
+    """
+    if not 1 <= frames <= MAX_FRAMES:
+        raise DataError(f"frames of the video of {path} must be 1 to {MAX_FRAMES}, got {frames}")
+    grouped: dict[int, list[_Result]] = {}
+    for result in _results(path):
+        digits = re.findall(r"[0-9]{1,18}", str(result.image_id))
+        if not digits:
+            raise DataError(f"{path}: image_id must be the number of a frame, got {shown(str(result.image_id))!r}")
+        grouped.setdefault(int(digits[-1]), []).append(result)
+    last = max(grouped, default=0)
+    if last >= frames + max(2, frames // 10):
+        raise DataError(f"{path} has key points of frame {last}, its video has {frames} frames")
+    return _stacked([_ranked(grouped.get(n, [])) for n in range(max(frames, last + 1))], COCO17, path=path)
+
+
+def _results(path: Path) -> list[_Result]:
+    found: list[_Result] = decode(read_bytes(path, limit=MAX_BYTES), list[_Result], path=path)
+    for place, result in enumerate(found):
+        if len(result.keypoints) != 3 * len(COCO17.joints):
+            raise DataError(f"{path} at $[{place}]: wanted 51 numbers of key points, got {len(result.keypoints)}")
+    return found
+
+
+def _ranked(people: list[_Result]) -> list[list[float]]:
+    return [result.keypoints for result in sorted(people, key=lambda result: -result.score)]
 
 
 def _frames(path: Path) -> list[_Frame]:
@@ -169,6 +211,8 @@ def _numbered(folder: Path) -> list[Path]:
     found: list[tuple[int, str, Path]] = []
     size = 0
     for file in folder.glob("*.json"):
+        if file.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{file} is a link that leads out of {folder}")
         digits = re.findall(r"[0-9]{1,18}", file.stem)
         found.append((int(digits[-1]) if digits else -1, file.name, file))
         size += file.stat().st_size

@@ -1,7 +1,8 @@
 """Confidence maps of joints as pictures of 15 channels, which a net of frames can learn from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from jaxtyping import UInt8
 from untrimmed.data.skeletons import MPI15, Layout
 from untrimmed.features.feature import Feature, Measurement, Rows
 from untrimmed.features.frame_blocks import FrameRows, Measure, check_rate
+from untrimmed.features.key_point_files import People, PoseFileRows, PoseFiles
 from untrimmed.features.pose_estimators import AnyPose, SmallPose, pose_estimator
+from untrimmed.nets.pose_peaks import bumps
 from untrimmed.records import DataError
 
 
@@ -27,8 +30,9 @@ class ConfidenceMaps(Feature):
 
     name = "joints"
 
-    estimator: AnyPose = field(default_factory=SmallPose)
-    """What finds the joints; report 12, section 2.1.3, takes that of Cao et al., CVPR 2017."""
+    estimator: AnyPose | PoseFiles = field(default_factory=SmallPose)
+    """What finds the joints, or where the files are in which they were found; report 12, section 2.1.3, takes the net
+    of Cao et al., CVPR 2017."""
     weights: Path | None = None
     """Of the estimator: what learn_pose_net wrote, or torchvision's .pth file; see pose_estimators.pose_estimator."""
     size: tuple[int, int] = (256, 256)
@@ -42,6 +46,8 @@ class ConfidenceMaps(Feature):
         check_rate("confidence maps", every=self.every, per_second=self.per_second)
         if min(self.size) < 1 or max(self.size) > 1024:
             raise DataError(f"size of confidence maps must be 1 to 1024 pixels high and wide, got {self.size}")
+        if isinstance(self.estimator, PoseFiles) and self.weights is not None:
+            raise DataError(f"maps of the files of {self.estimator.folder} need no weights, got {self.weights}")
 
     @property
     def layout(self) -> Layout:
@@ -60,10 +66,26 @@ class ConfidenceMaps(Feature):
 
     def rows(self, video: Path, given: Mapping[Feature, Measurement]) -> Rows:
         """Pictures (n, height, width, 15)."""
-        return FrameRows(video, self._begin, size=self.estimator.size, every=self.every, per_second=self.per_second)
+        estimator, every, per_second = self.estimator, self.every, self.per_second
+        if isinstance(estimator, PoseFiles):
+            begin = partial(self._drawing, estimator.sigma_share)
+            return PoseFileRows(video, estimator, begin, layout=self.layout, every=every, per_second=per_second)
+        return FrameRows(
+            video, partial(self._begin, estimator), size=estimator.size, every=every, per_second=per_second
+        )
 
-    def _begin(self) -> Measure:
-        estimator = pose_estimator(self.estimator, self.weights)
+    def _drawing(self, sigma_share: float) -> Callable[[People], UInt8[np.ndarray, "n rows columns 15"]]:
+        height, width = self.size
+        cells = np.array([width, height, 1.0])
+
+        def drawn(frames: People) -> UInt8[np.ndarray, "n rows columns 15"]:
+            maps = [bumps(people * cells, self.size, sigma=sigma_share * height) for people in frames]
+            return (np.stack(maps).clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1).copy()
+
+        return drawn
+
+    def _begin(self, config: AnyPose) -> Measure:
+        estimator = pose_estimator(config, self.weights)
 
         def measure(pictures: UInt8[np.ndarray, "n height width 3"]) -> UInt8[np.ndarray, "n rows columns 15"]:
             maps = torch.from_numpy(estimator.maps(pictures))

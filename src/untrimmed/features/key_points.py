@@ -1,7 +1,8 @@
 """Key points of people over time, as rows: who is where keeps its place from step to step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float, UInt8
 from untrimmed.data.skeletons import OPENPOSE18, Layout
 from untrimmed.features.feature import Feature, Measurement, Rows
 from untrimmed.features.frame_blocks import FrameRows, Measure, check_rate
+from untrimmed.features.key_point_files import People, PoseFileRows, PoseFiles
 from untrimmed.features.pose_estimators import AnyPose, SmallPose, pose_estimator
 from untrimmed.records import DataError
 
@@ -27,8 +29,9 @@ class KeyPoints(Feature):
 
     name = "keypoints"
 
-    estimator: AnyPose = field(default_factory=SmallPose)
-    """What finds the joints. Report 08, section 2.3, takes OpenPose."""
+    estimator: AnyPose | PoseFiles = field(default_factory=SmallPose)
+    """What finds the joints, or where the files are in which they were found. Report 08, section 2.3, takes
+    OpenPose."""
     weights: Path | None = None
     """Of the estimator: what learn_pose_net wrote, or torchvision's .pth file; see pose_estimators.pose_estimator."""
     people: int = 2
@@ -44,6 +47,8 @@ class KeyPoints(Feature):
         check_rate("key points", every=self.every, per_second=self.per_second)
         if self.people < 1 or not self.near > 0:
             raise DataError(f"key points need people >= 1 and near above 0, got {self.people} and {self.near}")
+        if isinstance(self.estimator, PoseFiles) and self.weights is not None:
+            raise DataError(f"key points from the files of {self.estimator.folder} need no weights, got {self.weights}")
 
     @property
     def layout(self) -> Layout:
@@ -57,19 +62,32 @@ class KeyPoints(Feature):
 
     def rows(self, video: Path, given: Mapping[Feature, Measurement]) -> Rows:
         """Rows (n, people * 18 * 3)."""
-        return FrameRows(video, self._begin, size=self.estimator.size, every=self.every, per_second=self.per_second)
+        estimator, every, per_second = self.estimator, self.every, self.per_second
+        if isinstance(estimator, PoseFiles):
+            return PoseFileRows(
+                video, estimator, self._arranging, layout=self.layout, every=every, per_second=per_second
+            )
+        begin = partial(self._begin, estimator)
+        return FrameRows(video, begin, size=estimator.size, every=every, per_second=per_second)
 
-    def _begin(self) -> Measure:
-        estimator = pose_estimator(self.estimator, self.weights)
-        places = PersonPlaces(self.people, near=self.near)
+    def _begin(self, config: AnyPose) -> Measure:
+        estimator, arranged = pose_estimator(config, self.weights), self._arranging()
 
         def measure(pictures: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n dims"]:
             height, width = pictures.shape[1:3]
             shares = np.array([1 / width, 1 / height, 1.0])
-            rows = [places.arranged(people * shares) for people in estimator.people(pictures)]
-            return np.stack(rows).reshape(len(rows), -1).astype(np.float32)
+            return arranged([people * shares for people in estimator.people(pictures)])
 
         return measure
+
+    def _arranging(self) -> Callable[[People], Float[np.ndarray, "n dims"]]:
+        places = PersonPlaces(self.people, near=self.near)
+
+        def arranged(frames: People) -> Float[np.ndarray, "n dims"]:
+            rows = [places.arranged(people) for people in frames]
+            return np.stack(rows).reshape(len(rows), -1).astype(np.float32)
+
+        return arranged
 
 
 class PersonPlaces:

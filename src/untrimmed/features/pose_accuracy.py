@@ -1,17 +1,21 @@
 """How many joints an estimator finds, measured on frames of a playground that it did not learn from."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from untrimmed.data.playground import PlaygroundConfig, write_playground
 from untrimmed.data.playground.read_truth import read_truth, truth_ids, truth_pictures
 from untrimmed.data.skeletons import OPENPOSE18
+from untrimmed.features.dense_pose import SmallDensePose, dense_pose_net, described
+from untrimmed.features.dense_pose_learning import DensePoseLearning, learn_dense_pose_net
 from untrimmed.features.pose_estimators import AnyPose, pose_estimator
 from untrimmed.features.pose_learning import PoseLearning, learn_pose_net
+from untrimmed.nets.dense_pose import NOT_DENSE
 from untrimmed.records import DataError
 from untrimmed.train import Run
 
@@ -89,13 +93,18 @@ def found_joints(
 
 
 def pose_accuracy(
-    playground: Path, estimator: AnyPose, weights: Path | None, *, subset: str = "testing", share: float = 0.2
+    playground: Path,
+    estimator: AnyPose | SmallDensePose,
+    weights: Path | None,
+    *,
+    subset: str = "testing",
+    share: float = 0.2,
 ) -> PoseAccuracy:
     """The percentage of correct key points (as shares of 1) on videos and clips of one subset.
 
     Args:
         playground: a folder drawn with truth.
-        estimator: what finds joints.
+        estimator: what finds joints, alone or with dense pose.
         weights: of it.
         subset: which it must not have learnt from.
         share: of the torso, within which a joint counts as found.
@@ -103,13 +112,13 @@ def pose_accuracy(
     Raises:
         DataError: when there is no truth of that subset.
     """
-    finder = pose_estimator(estimator, weights)
+    people_of = _finder(estimator, weights)
     truths, joints, main, matched, frames = [], [], [], [], 0
     for video_id in truth_ids(playground, subset=subset):
         truth = read_truth(playground, video_id)
         pictures = truth_pictures(playground, truth)
         for first in range(0, len(pictures), TOGETHER):
-            for offset, found in enumerate(finder.people(pictures[first : first + TOGETHER])):
+            for offset, found in enumerate(people_of(pictures[first : first + TOGETHER])):
                 people = truth.people(first + offset).astype(np.float64)
                 fits, there = found_joints(people, found, share=share)
                 truths.append(people[:, :, 2])
@@ -130,6 +139,63 @@ def pose_accuracy(
         frames=frames,
         share=share,
     )
+
+
+def _finder(
+    estimator: AnyPose | SmallDensePose, weights: Path | None
+) -> Callable[[UInt8[np.ndarray, "n height width 3"]], list[Float[np.ndarray, "_ 18 3"]]]:
+    if not isinstance(estimator, SmallDensePose):
+        return pose_estimator(estimator, weights).people
+    net = dense_pose_net(estimator, weights)
+
+    def people_of(pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "_ 18 3"]]:
+        pixels = np.array([pictures.shape[2], pictures.shape[1], 1.0])
+        return [joints * pixels for joints, _ in described(net, estimator, pictures)]
+
+    return people_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseGain:
+    """What one net finds of joints, taught in two ways.
+
+    Attributes:
+        dense: with body parts, places on them and shapes as auxiliary targets.
+        alone: taught joints and nothing else, from the same frames in the same order.
+    """
+
+    dense: PoseAccuracy
+    alone: PoseAccuracy
+
+
+def gain_of_dense_targets(
+    playground: Path, folder: Path, *, run: Run, config: DensePoseLearning | None = None, subset: str = "testing"
+) -> DenseGain:
+    """Learn the dense pose net with its auxiliary targets and without, and examine the joints that both find.
+
+    Args:
+        playground: a folder drawn with truth.
+        folder: keeps the two files of weights, dense-pose.safetensors and joints-alone.safetensors; what is there
+            already is not learnt again.
+        run: device, seed, folder of checkpoints.
+        config: the net and how it learns; DensePoseLearning() if None.
+        subset: that is examined; the nets learn from the training subset.
+
+    Raises:
+        DataError: when the configuration has no auxiliary targets, or there is no truth.
+
+    Source: report 21, section 1: "auxiliary tasks that accelerate and improve the training".
+    """
+    config = config or DensePoseLearning()
+    if config.weights == NOT_DENSE:
+        raise DataError("a gain of dense targets needs weights of auxiliary losses above 0, got NOT_DENSE")
+    found = []
+    for name, taught in (("dense-pose", config), ("joints-alone", replace(config, weights=NOT_DENSE))):
+        weights = folder / f"{name}.safetensors"
+        if not weights.is_file():
+            learn_dense_pose_net(playground, weights, run=run, config=taught)
+        found.append(pose_accuracy(playground, taught.estimator, weights, subset=subset))
+    return DenseGain(dense=found[0], alone=found[1])
 
 
 def learn_and_examine(

@@ -251,12 +251,12 @@ def separate_clips(length: int, span: int) -> int:
 C3D = MultiScaleProposalsConfig(classifier=replace(_CLASSIFIER, net=MultiScale().backbone))
 """C3D for all, the first line of table 1."""
 LAPTOP = MultiScaleProposalsConfig(
-    classifier=laptop_streams.RGB_CLIPS,
-    images=laptop_streams.RGB,
-    clips=CentredClips(scales=(16, 64, 256), stride=4, whole=True, flips=True),
+    classifier=laptop_streams.FLOW_CLIPS,
+    images=laptop_streams.FLOW,
+    clips=CentredClips(scales=(16, 64, 256, 1024), stride=4, whole=True, flips=True),
     net=MultiScale(backbone=Small3d(frames=16)),
     schedule=Schedule(
-        steps=250,
+        steps=300,
         batch_size=16,
         optimizer="adamw",
         learning_rate=2e-3,
@@ -265,6 +265,14 @@ LAPTOP = MultiScaleProposalsConfig(
         warmup_steps=20,
     ),
     start_from_classes=True,
+    rule=HardNms(tiou=0.9, most=100),
 )
-"""The variant for two cores: 64 x 86 pictures twelve times a second, three scales a factor of four apart (1.3, 5.3 and
-21 seconds), residual nets of ten narrow layers that start from the classifier, a sample every third of a second."""
+"""The variant for two cores: flow of 64 x 86 pixels twelve times a second, four scales a factor of four apart (1.3 to
+85 seconds: the last sees a whole video), residual nets of ten narrow layers that start from the classifier, a sample
+every third of a second.
+
+Without pretraining, 80 videos teach these nets motion rather than looks, and suppression at 0.7 leaves 16 proposals a
+video. On the playground's validation part, seed 0: with frames, three scales and suppression at 0.7 a moment inside an
+action is above one outside in 57 % of pairs, told and true durations correlate by -0.2, and the AUC is 29.6; with flow
+and four scales 67 %, 0.2 and 31.9; with suppression at 0.9, which leaves 50, 36.2. Uniform random proposals have 45.8
+with 100 a video, but 22.9 at 10 a video, where this has 17.7, and 26.9 with suppression at 0.7."""

@@ -263,7 +263,7 @@ LAPTOP = P3dQuantizationConfig(
         ranker=ActionnessConfig(hidden=64),
         ranker_schedule=_SMALL_STEPS,
     ),
-    captions=replace(attribute_captions.LAPTOP, sights=(_SMALL_FRAME, _SMALL_CLIP)),
+    captions=replace(attribute_captions.LAPTOP, sights=(_SMALL_FRAME, _SMALL_FRAME_MOTION, _SMALL_CLIP_MOTION)),
 )
 """The variant for two cores: 64 x 86 pictures twelve times a second, three looks a second, DIS flow, a residual net of
 ten narrow layers, a P3D ResNet of 63 layers of an eighth of the width, trajectories with ORB key points and 32 words,

@@ -53,7 +53,7 @@ from untrimmed.features.feature import Feature
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.labelled_buffers import BufferSet, labelled_buffers
 from untrimmed.features.store import FeatureStore
-from untrimmed.features.streams import Stream, fit_stream
+from untrimmed.features.streams import Stream, fit_stream, training_name
 from untrimmed.nets.backbone import fill
 from untrimmed.nets.c3d import C3d
 from untrimmed.nets.rc3d import STEP_FRAMES, Rc3dNet, Rc3dNetConfig
@@ -131,7 +131,8 @@ class Rc3d(System[Rc3dConfig]):
         extract(self.features(), known, store=store, progress=run.progress)
         backbone = None
         if config.clip_schedule is not None:
-            backbone = fit_stream(config.classifier(), dataset, store=store, run=run, name="clips")
+            clips = config.classifier()
+            backbone = fit_stream(clips, dataset, store=store, run=run, name=training_name(clips))
         buffers = labelled_buffers(dataset, config.buffering, images=config.images, store=store)
         if not buffers:
             raise DataError(f"no buffer of {dataset.name} holds enough of an instance to learn from")
@@ -248,7 +249,7 @@ CHARADES = Rc3dConfig(
 )
 """5 frames a second, 18 scales; section 4.3."""
 LAPTOP = Rc3dConfig(
-    images=laptop_streams.RGB,
+    images=laptop_streams.FLOW,
     net=Rc3dNetConfig(
         trunk=C3d(frames=16, input_size=(48, 48), width=8, hidden=128, dropout=(0.3, 0.3)),
         scales=(2, 3, 4, 6, 8, 10, 12, 16, 20),
@@ -270,5 +271,9 @@ LAPTOP = Rc3dConfig(
     ),
     buffers_at_once=4,
 )
-"""The variant for two cores: an eighth of C3D's width, 48 x 48 pixels, six frames a second, buffers of 32 seconds that
-overlap by half."""
+"""The variant for two cores: an eighth of C3D's width, 48 x 48 pixels, six fields of flow a second, buffers of 32
+seconds that overlap by half.
+
+Without pretraining, 80 videos teach C3D hardly a class from frames: after all its steps the loss on clips is 2.7 (3.0
+at first), from flow 2.2. On the playground's validation part, one-way, seed 0: mAP at 0.5 0.9 and average mAP 0.3 with
+frames, 5.3 and 2.0 with flow; AUC of the proposals 58.3 and 59.2."""

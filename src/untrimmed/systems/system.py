@@ -59,6 +59,14 @@ class System(ABC, Generic[C]):
             NotTrained: before fit or load.
         """
 
+    def remarks(self, dataset: Dataset) -> tuple[str, ...]:
+        """What a user should know of the fitted system on this data set, a line each; most systems have nothing to say.
+
+        Args:
+            dataset: what the system was fitted on.
+        """
+        return ()
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write configuration (JSON) and weights (safetensors) into a folder; atomic, the folder appears complete.

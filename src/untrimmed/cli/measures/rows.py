@@ -14,6 +14,8 @@ RANDOM_SEED = 0
 """Of the uniform random proposals."""
 EVEN_LEVELS = 13
 """1 + 2 + ... + 13 = 91 even segments, the most that stay within 100 proposals a video."""
+SENTENCE_FIGURES = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr")
+"""In the order of table 3 of report 17."""
 
 
 def classified(code: str, name: str, dataset: Dataset, predictions: Sequence[Prediction]) -> Row:
@@ -155,14 +157,19 @@ def localized(name: str, dataset: Dataset, predictions: Sequence[Prediction]) ->
     return Row("T4", name, {key: 100 * float(value) for key, value in chosen.items()})
 
 
-def captioned(name: str, dataset: Dataset, predictions: Sequence[Prediction]) -> Row:
+def captioned(
+    name: str,
+    dataset: Dataset,
+    predictions: Sequence[Prediction],
+    *,
+    task: str = "T5",
+    rules: str = "2018-05",
+    figures: Sequence[str] = ("METEOR", "Bleu_4", "ROUGE_L", "CIDEr", "Recall", "Precision"),
+) -> Row:
     from untrimmed.evaluate import captioning
     from untrimmed.evaluate.text import backends
 
     result = captioning.evaluate(
-        references_of(dataset, "testing"), sentences_of(predictions), rules="2018-05", scored=backends.shared()
+        references_of(dataset, "testing"), sentences_of(predictions), rules=rules, scored=backends.shared()
     )
-    chosen = {
-        name: 100 * result.average(name) for name in ("METEOR", "Bleu_4", "ROUGE_L", "CIDEr", "Recall", "Precision")
-    }
-    return Row("T5", name, chosen)
+    return Row(task, name, {figure: 100 * result.average(figure) for figure in figures})
