@@ -82,6 +82,9 @@ def content_hash(config: Any) -> str:
     """Twelve hexadecimal digits that change when the meaning of a configuration changes.
 
     A path counts by the bytes of its file, not by its place, so that moved weights keep their hash.
+
+    Raises:
+        DataError: when a file that it names cannot be read.
     """
     return hashlib.sha256(json.dumps(_meaning(config), sort_keys=True).encode()).hexdigest()[:12]
 
@@ -93,8 +96,11 @@ def _meaning(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_meaning(item) for item in value]
     if isinstance(value, Path):
-        stat = value.stat()
-        return _file_hash(value, stat.st_mtime_ns, stat.st_size)
+        try:
+            stat = value.stat()
+            return _file_hash(value, stat.st_mtime_ns, stat.st_size)
+        except OSError as error:
+            raise DataError(f"file {value} that a configuration names cannot be read: {error.strerror}") from error
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 10 and 10.0 are equal, and JSON brings the one back as the other
     return to_plain(value)

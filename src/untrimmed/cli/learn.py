@@ -1,4 +1,4 @@
-"""untrimmed learn joints|depth --output FILE: teach the small nets that find joints, and depth and motion."""
+"""untrimmed learn joints|depth|dense-pose --output FILE: teach the small nets that some systems are given."""
 
 import logging
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from untrimmed.cli.arguments import parse
 from untrimmed.records import DataError
 
 if TYPE_CHECKING:
+    from untrimmed.features.pose_accuracy import PoseAccuracy
     from untrimmed.train import Run
 
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 class Arguments:
     """Learn a net that systems are given, from drawn videos whose joints, depth and motion are known.
 
-    `untrimmed train 12 --joints FILE` and `untrimmed train 16 --depth FILE` take what is written.
+    `untrimmed train 12 --joints FILE`, `train 16 --depth FILE` and `train 21 --dense-pose FILE` take what is written.
     """
 
-    what: tyro.conf.Positional[Literal["joints", "depth"]]
-    """joints: key points of people, for systems 08, 12 and 21. depth: depth, normals and flow of two frames, for
-    system 16."""
+    what: tyro.conf.Positional[Literal["joints", "depth", "dense-pose"]]
+    """joints: key points of people, for systems 08 and 12. depth: depth, normals and flow of two frames, for system
+    16. dense-pose: joints, body parts and their coordinates, for system 21."""
     output: Path
     """The safetensors file to write."""
     playground: Path | None = None
@@ -53,8 +54,8 @@ def call(words: list[str]) -> int:
     playground = arguments.playground or work / "playground"
     if arguments.playground is None:
         write_playground(playground, LESSONS, progress=console.is_terminal)
-    learnt = _joints if arguments.what == "joints" else _depth
-    console.print(learnt(playground, arguments.output, run), soft_wrap=True)
+    learn = {"joints": _joints, "depth": _depth, "dense-pose": _dense_pose}[arguments.what]
+    console.print(learn(playground, arguments.output, run), soft_wrap=True)
     return 0
 
 
@@ -63,7 +64,18 @@ def _joints(playground: Path, output: Path, run: "Run") -> str:
     from untrimmed.features.pose_learning import PoseLearning, learn_pose_net
 
     learn_pose_net(playground, output, run=run)
-    accuracy = pose_accuracy(playground, PoseLearning().estimator, output)
+    return _found(pose_accuracy(playground, PoseLearning().estimator, output), output)
+
+
+def _dense_pose(playground: Path, output: Path, run: "Run") -> str:
+    from untrimmed.features.dense_pose_learning import DensePoseLearning, learn_dense_pose_net
+    from untrimmed.features.pose_accuracy import pose_accuracy
+
+    learn_dense_pose_net(playground, output, run=run)
+    return _found(pose_accuracy(playground, DensePoseLearning().estimator, output), output)
+
+
+def _found(accuracy: "PoseAccuracy", output: Path) -> str:
     return f"{accuracy.seen:.1%} of the joints that are seen are found, of {accuracy.frames} testing frames: {output}"
 
 

@@ -35,10 +35,12 @@ class _Arguments:
     mbh: Path | None = None
     """The same for MBH Fisher vectors."""
     joints: Path | None = None
-    """Weights of a net of key points, see untrimmed learn; for systems 08, 12 and 21. For 08 and 12 also a folder of
-    key points that OpenPose found, see untrimmed extract --poses."""
+    """Weights of a net of key points, see untrimmed learn; for systems 08 and 12. Also a folder of key points that
+    OpenPose found, see untrimmed extract --poses."""
     depth: Path | None = None
     """Weights of a net of depth and motion, see untrimmed learn; for system 16."""
+    dense_pose: Path | None = None
+    """Weights of a net of dense pose, see untrimmed learn; for system 21."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:1."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -75,6 +77,8 @@ def _run(arguments: Any, entry: Any) -> int:
     from rich.logging import RichHandler
 
     from untrimmed.data import open_dataset
+    from untrimmed.features.dense_pose import DensePose
+    from untrimmed.features.given_files import with_feature_weights
     from untrimmed.features.organisers import Kind, from_files
     from untrimmed.features.store import FeatureStore
     from untrimmed.train import Run
@@ -99,6 +103,8 @@ def _run(arguments: Any, entry: Any) -> int:
         config = _with_joints(config, arguments.joints)
     if arguments.depth is not None:
         config = _with_depth(config, arguments.depth)
+    if arguments.dense_pose is not None:
+        config = with_feature_weights(config, {DensePose.name: arguments.dense_pose})
     system = entry.system(config)
     system.fit(dataset, store=FeatureStore(arguments.store), run=run)
     system.save(arguments.output)
