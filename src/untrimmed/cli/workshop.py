@@ -90,7 +90,7 @@ class Workshop:
         place = self.folder / self.systems / name
         if (place / "config.json").exists():
             found = type(system).load(place)
-            if found.config != system.config:
+            if content_hash(found.config) != content_hash(system.config):  # files that it carries lie elsewhere now
                 raise DataError(f"{place} holds a system of another configuration; remove the folder to train anew")
             return found
         with self.step(f"system {system.number:02d} ({name}) is trained"):

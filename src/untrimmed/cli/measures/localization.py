@@ -176,6 +176,7 @@ class _Place:
             )
             for one in said
         ]
+        yield self.proposed("09 labelled by dynamic programming", pieces)
         yield self.stamped("09 labelled by dynamic programming", pieces)
 
     def ten(self, trimmed: Dataset) -> Iterator[Row]:
@@ -271,7 +272,9 @@ class _Place:
                 twenty_one.SsnDensePose(config), self.dataset, name=f"21-{name.replace(' ', '-')}", work=WORK
             )
             said = list(system.predict(self.part.videos, store=self.shop.store))
+            yield self.proposed(f"21 {name}", said)
             yield self.localized(f"21 {name}", said)
+            yield self.stamped(f"21 {name}", said)
             yield rows.localized(f"21 {name}, short instances", short_only(self.dataset), brief(said))
 
     def joints(self) -> Iterator[Row]:

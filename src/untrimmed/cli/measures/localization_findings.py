@@ -31,6 +31,9 @@ FINDINGS: tuple[Finding, ...] = (
     _of(
         18, "0.85 above 0.45", "58.54 against 47.14", "T3", ("18, suppressed at 0.85", "18, suppressed at 0.45"), "AUC"
     ),
+    _of(
+        18, "0.85 above 0.75", "58.54 against 57.94", "T3", ("18, suppressed at 0.85", "18, suppressed at 0.75"), "AUC"
+    ),
     _of(18, "0.85 above 0.9", "58.54 against 57.98", "T3", ("18, suppressed at 0.85", "18, suppressed at 0.9"), "AUC"),
     _of(
         18,
