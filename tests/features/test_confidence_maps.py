@@ -82,7 +82,7 @@ def test_gaussians_of_found_joints(monkeypatch: pytest.MonkeyPatch) -> None:
     points[0, COCO17.index("left_wrist")] = (40, 20, 0.8)
     points[1, COCO17.index("left_wrist")] = (80, 60, 0.5)
     points[1, COCO17.index("nose")] = (82, 42, 1.0)
-    monkeypatch.setattr(estimator, "_points", lambda pictures: iter([points]))
+    monkeypatch.setattr(estimator, "points", lambda picture: points)
     (maps,) = estimator.maps(np.zeros((1, 80, 120, 3), np.uint8))
     assert maps.shape == (15, 20, 30)
     wrist = maps[MPI15.index("left_wrist")]

@@ -203,7 +203,7 @@ def test_systems_that_look_at_joints_take_a_folder(poses: Path) -> None:
         assert parts
         assert {part.estimator for part in parts} == {PoseFiles(folder=str(poses))}
         assert from_plain(type(given), to_plain(given)) == given
-    with pytest.raises(DataError, match=r"TsnAndC3dConfig looks at no joints that the files of .*poses could stand"):
+    with pytest.raises(DataError, match=r"TsnAndC3dConfig looks at no joints that .*poses could find"):
         _with_joints(tsn_and_c3d.LAPTOP, poses)
 
 

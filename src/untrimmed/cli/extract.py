@@ -46,8 +46,10 @@ class _Arguments:
     """File that untrimmed codebook wrote (for trajectories)."""
     poses: Path | None = None
     """Folder of key points that OpenPose or another program found: NAME.json or a folder NAME for each video (for
-    keypoints and joints); --options.estimator.* say how they are laid out. Without it the small net finds them, whose
-    weights untrimmed learn makes: --options.weights FILE."""
+    keypoints and joints); --options.estimator.* say how they are laid out. Without it a net finds them."""
+    pose: Literal["small", "torchvision", "onnx"] = "small"
+    """Which net: the small one that untrimmed learn teaches, torchvision's key-point R-CNN, or that of an ONNX file
+    such as RTMPose. --options.weights FILE names its file."""
     speed: Literal["published", "fast"] = "published"
     """Whose trajectories: the published program's, or DIS flow and ORB key points, about twice as fast."""
     workers: int | None = None
@@ -77,7 +79,7 @@ def _class_for(words: list[str]) -> type[_Arguments]:
     if chosen["feature"] == "trajectories":
         feature = _trajectories(words, chosen["speed"])
     elif chosen["feature"] in ("keypoints", "joints"):
-        feature = _joints(chosen["feature"], peek(words, "poses", ""))
+        feature = _joints(chosen["feature"], peek(words, "poses", ""), peek(words, "pose", "small"))
     else:
         feature = _feature(**chosen)
     flat: Any = tyro.conf.AvoidSubcommands  # a union's options are those of the class chosen by the words
@@ -104,13 +106,15 @@ def _trajectories(words: list[str], speed: str) -> "Feature":
     return TrajectoryFisher(codebook=path, descriptors=descriptors_of(path), trajectories=trajectories)
 
 
-def _joints(name: str, poses: str) -> "Feature":
+def _joints(name: str, poses: str, pose: str) -> "Feature":
     from untrimmed.features.confidence_maps import ConfidenceMaps
     from untrimmed.features.key_point_files import PoseFiles
     from untrimmed.features.key_points import KeyPoints
-    from untrimmed.features.pose_estimators import SmallPose
+    from untrimmed.features.onnx_pose import OnnxPose
+    from untrimmed.features.pose_estimators import SmallPose, TorchvisionPose
 
-    estimator = PoseFiles(folder=poses) if poses else SmallPose()
+    net = {"torchvision": TorchvisionPose, "onnx": OnnxPose}.get(pose, SmallPose)
+    estimator = PoseFiles(folder=poses) if poses else net()
     return KeyPoints(estimator=estimator) if name == "keypoints" else ConfidenceMaps(estimator=estimator)
 
 

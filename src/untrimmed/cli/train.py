@@ -35,8 +35,8 @@ class _Arguments:
     mbh: Path | None = None
     """The same for MBH Fisher vectors."""
     joints: Path | None = None
-    """Weights of a net of key points, see untrimmed learn; for systems 08 and 12. Also a folder of key points that
-    OpenPose found, see untrimmed extract --poses."""
+    """Weights of a net of key points, for systems 08 and 12: of the small one, see untrimmed learn, or an ONNX file
+    such as RTMPose (.onnx). Also a folder of key points that OpenPose found, see untrimmed extract --poses."""
     depth: Path | None = None
     """Weights of a net of depth and motion, see untrimmed learn; for system 16."""
     dense_pose: Path | None = None
@@ -121,18 +121,21 @@ def _with_joints(config: Any, given: Path) -> Any:
     from untrimmed.features.given_files import with_feature_weights
     from untrimmed.features.key_point_files import PoseFiles
     from untrimmed.features.key_points import KeyPoints
+    from untrimmed.features.onnx_pose import OnnxPose
 
     names = {part.name for part in parts_of(config) if isinstance(part, KeyPoints | ConfidenceMaps)}
-    if not given.is_dir():
+    if not given.is_dir() and given.suffix != ".onnx":
         return with_feature_weights(config, dict.fromkeys(names or {KeyPoints.name}, given))
     if not names:
-        raise DataError(f"{type(config).__name__} looks at no joints that the files of {given} could stand for")
-    files = PoseFiles(folder=str(given))
+        raise DataError(f"{type(config).__name__} looks at no joints that {given} could find")
+    weights = None if given.is_dir() else given
+    estimator = OnnxPose() if weights else PoseFiles(folder=str(given))
 
-    def from_files(part: Any) -> Any:
-        return replace(part, estimator=files, weights=None) if isinstance(part, KeyPoints | ConfidenceMaps) else part
+    def found_so(part: Any) -> Any:
+        joints = isinstance(part, KeyPoints | ConfidenceMaps)
+        return replace(part, estimator=estimator, weights=weights) if joints else part
 
-    return rewritten(config, from_files)
+    return rewritten(config, found_so)
 
 
 def _with_depth(config: Any, weights: Path) -> Any:

@@ -34,7 +34,8 @@ class ConfidenceMaps(Feature):
     """What finds the joints, or where the files are in which they were found; report 12, section 2.1.3, takes the net
     of Cao et al., CVPR 2017."""
     weights: Path | None = None
-    """Of the estimator: what learn_pose_net wrote, or torchvision's .pth file; see pose_estimators.pose_estimator."""
+    """Of the estimator: what learn_pose_net wrote, torchvision's .pth file or an ONNX file; see
+    pose_estimators.pose_estimator."""
     size: tuple[int, int] = (256, 256)
     """Height and width of the maps, pixels; report 12, section 2.1.1, resizes its frames to 256 x 256."""
     every: int = 10

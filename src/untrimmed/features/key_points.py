@@ -33,7 +33,8 @@ class KeyPoints(Feature):
     """What finds the joints, or where the files are in which they were found. Report 08, section 2.3, takes
     OpenPose."""
     weights: Path | None = None
-    """Of the estimator: what learn_pose_net wrote, or torchvision's .pth file; see pose_estimators.pose_estimator."""
+    """Of the estimator: what learn_pose_net wrote, torchvision's .pth file or an ONNX file; see
+    pose_estimators.pose_estimator."""
     people: int = 2
     """How many are kept; report 08 does not say."""
     every: int = 5

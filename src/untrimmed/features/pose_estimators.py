@@ -1,8 +1,7 @@
-"""What finds the joints of people in pictures: the small net that this package trains, or torchvision's."""
+"""What finds the joints of people in pictures: the small net that this package trains, torchvision's, or a file's."""
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from untrimmed.data.skeletons import COCO17, MPI15, OPENPOSE18, mapped
+from untrimmed.features.onnx_pose import OnnxNet, OnnxPose
 from untrimmed.media.transforms import resize
 from untrimmed.nets.backbone import load_weights
 from untrimmed.nets.detection_nets import KEY_POINT_NET, coco_net
@@ -77,7 +77,7 @@ class TorchvisionPose:
             )
 
 
-AnyPose = SmallPose | TorchvisionPose
+AnyPose = SmallPose | TorchvisionPose | OnnxPose
 
 
 class PoseEstimator(ABC):
@@ -97,8 +97,8 @@ def pose_estimator(config: AnyPose, weights: Path | None) -> PoseEstimator:
 
     Args:
         config: which.
-        weights: a safetensors file (SmallPose) or torchvision's .pth (TorchvisionPose); None takes torchvision's own,
-            and for SmallPose a net that learnt nothing.
+        weights: a safetensors file (SmallPose), torchvision's .pth (TorchvisionPose) or an ONNX file (OnnxPose, which
+            needs one); None takes torchvision's own, and for SmallPose a net that learnt nothing.
     """
     stat = None if weights is None or not weights.is_file() else weights.stat()
     stamp = None if stat is None else (stat.st_mtime_ns, stat.st_size)
@@ -109,6 +109,8 @@ def pose_estimator(config: AnyPose, weights: Path | None) -> PoseEstimator:
 def _built(config: AnyPose, weights: Path | None, device: str, stamp: tuple[int, int] | None) -> PoseEstimator:
     if isinstance(config, TorchvisionPose):
         return _TorchvisionEstimator(config, weights, device)
+    if isinstance(config, OnnxPose):
+        return _OnnxEstimator(config, weights, device)
     if weights is None:
         log.warning("the small pose net has no weights and finds joints at random: learn them with learn_pose_net")
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
@@ -150,31 +152,52 @@ def mpi_maps(maps: Float[np.ndarray, "n joints rows columns"]) -> Float[np.ndarr
     return np.insert(rest, place, head, axis=1)
 
 
-class _TorchvisionEstimator(PoseEstimator):
-    def __init__(self, config: TorchvisionPose, weights: Path | None, device: str) -> None:
-        self._config, self._device = config, device
-        net = coco_net(KEY_POINT_NET, weights=weights, pretrained=config.pretrained, shorter_side=config.shorter_side)
-        self._net = net.to(device).eval()
+class _CocoEstimator(PoseEstimator):
+    """One that finds COCO's 17 joints of each person."""
+
+    def __init__(self, *, sigma_share: float) -> None:
+        self._sigma_share = sigma_share
+
+    @abstractmethod
+    def points(self, picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 17 3"]:
+        """x, y in pixels and score of each person, the surest first."""
 
     def people(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> list[Float[np.ndarray, "_ 18 3"]]:
-        return [mapped(points, COCO17, OPENPOSE18) for points in self._points(pictures)]
+        return [mapped(self.points(picture), COCO17, OPENPOSE18) for picture in pictures]
 
     def maps(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n 15 rows columns"]:
         height, width = pictures.shape[1:3]
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
-        return np.stack([self._drawn(points, (rows, columns)) for points in self._points(pictures)])
+        return np.stack([self._drawn(self.points(picture), (rows, columns)) for picture in pictures])
 
     def _drawn(self, points: Float[np.ndarray, "people 17 3"], shape: tuple[int, int]) -> np.ndarray:
         cells = points / np.array([STRIDE, STRIDE, 1.0])
-        return bumps(mapped(cells, COCO17, MPI15), shape, sigma=self._config.sigma_share * shape[0])
+        return bumps(mapped(cells, COCO17, MPI15), shape, sigma=self._sigma_share * shape[0])
 
-    def _points(self, pictures: UInt8[np.ndarray, "n height width 3"]) -> Iterator[Float[np.ndarray, "people 17 3"]]:
-        for picture in pictures:  # one by one: memory grows with the pictures at once
-            x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(self._device).float() / 255
-            with torch.inference_mode():
-                said = self._net([x])[0]
-            kept = said["scores"] >= self._config.least
-            # the height of the heat map at its peak, a logit, becomes a share of the person's score
-            sure = said["keypoints_scores"][kept].sigmoid() * said["scores"][kept, None]
-            points = torch.cat([said["keypoints"][kept, :, :2], sure[:, :, None]], dim=2)
-            yield points.double().cpu().numpy()
+
+class _TorchvisionEstimator(_CocoEstimator):
+    def __init__(self, config: TorchvisionPose, weights: Path | None, device: str) -> None:
+        super().__init__(sigma_share=config.sigma_share)
+        self._config, self._device = config, device
+        net = coco_net(KEY_POINT_NET, weights=weights, pretrained=config.pretrained, shorter_side=config.shorter_side)
+        self._net = net.to(device).eval()
+
+    def points(self, picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 17 3"]:
+        x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(self._device).float() / 255
+        with torch.inference_mode():
+            said = self._net([x])[0]
+        kept = said["scores"] >= self._config.least
+        # the height of the heat map at its peak, a logit, becomes a share of the person's score
+        sure = said["keypoints_scores"][kept].sigmoid() * said["scores"][kept, None]
+        points = torch.cat([said["keypoints"][kept, :, :2], sure[:, :, None]], dim=2)
+        return np.asarray(points.double().cpu().numpy())
+
+
+class _OnnxEstimator(_CocoEstimator):
+    def __init__(self, config: OnnxPose, weights: Path | None, device: str) -> None:
+        super().__init__(sigma_share=config.sigma_share)
+        self._net = OnnxNet(config, weights, threads=torch.get_num_threads(), cuda=device.startswith("cuda"))
+
+    def points(self, picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "people 17 3"]:
+        found = self._net.points(picture)
+        return found[np.argsort(-found[..., 2].mean(axis=1), kind="stable")]
