@@ -136,14 +136,16 @@ def _meteor(official: "_Official") -> list[Row]:
     rate, warm = PAIRS / ours.cpu, PAIRS / (both.cpu - half.cpu)
     note = f"pairs {PAIRS} to {2 * PAIRS}, both warm, CPU seconds: {rate:.0f} and {warm:.0f} a second; wall clock: "
     note += f"{PAIRS / ours.wall:.0f} and (of all {2 * PAIRS}) {2 * PAIRS / (both.wall - begin.wall):.0f}"
-    first = cpu_seconds(lambda: _python(_FIRST_SCORE), repeat=5)
+    starts = [_spend(lambda: _python(_FIRST_SCORE)) for _ in range(5)]
+    first, wait = min(one.cpu for one in starts), min(one.wall for one in starts)
     numba = cpu_seconds(lambda: _python("import numba"), repeat=5)
     every = official.different(None)
     memory = float(_python(_MEMORY, given="".join(f"{said}\t{given}\n" for said, given in every)))
-    start = f"warm cache, CPU seconds, least of 5, with Python's start; importing numba alone takes {numba:.2f} s"
+    start = f"warm cache, wall clock, least of 5, with Python's start; {first:.2f} CPU seconds, of which importing "
+    start += f"numba takes {numba:.2f}"
     return [
         at_least("METEOR pairs/s, ours / Java in lock-step", rate / warm, 1.0, note=note),
-        at_most("METEOR, start to the first score", first, 1.0, unit="s", note=start),
+        at_most("METEOR, start to the first score", wait, 1.0, unit="s", note=start),
         at_most("METEOR, the same / Java's", first / begin.cpu, 1.0, note=f"{begin.cpu:.1f} CPU seconds"),
         at_most("METEOR, memory", memory, 500, unit="MB", note=f"of a process that scores {len(every)} pairs"),
         at_most("METEOR, the same / Java's", memory / official.memory, 1.0, note=f"{official.memory:.0f} MB"),
