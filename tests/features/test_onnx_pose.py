@@ -1,6 +1,9 @@
 """Nets of key points in ONNX files: one that finds the brightest column and row finds a bright dot, wherever it is."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,12 +12,22 @@ from hypothesis import strategies as st
 
 from untrimmed.configs import from_plain, to_plain
 from untrimmed.data.skeletons import OPENPOSE18
-from untrimmed.features import onnx_pose
+from untrimmed.features import members, onnx_pose, sequences
+from untrimmed.features.extract import extract
 from untrimmed.features.key_points import KeyPoints
+from untrimmed.features.members import Member
 from untrimmed.features.onnx_pose import OnnxNet, OnnxPose
 from untrimmed.features.pose_estimators import pose_estimator
+from untrimmed.features.sequences import SequenceSource
+from untrimmed.features.store import FeatureStore
 from untrimmed.features.trajectories.people import PeopleDetector
-from untrimmed.records import DataError
+from untrimmed.features.vector_classifiers import VectorClassifier
+from untrimmed.features.vectors import VideoVector
+from untrimmed.fuse.fusion import AnyFusion, Equal
+from untrimmed.media.writer import write_video
+from untrimmed.records import Annotation, DataError, Dataset, Instance, Video
+from untrimmed.systems.ensemble import EnsembleSystem
+from untrimmed.train import Run
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -106,6 +119,51 @@ def test_maps_have_their_peaks_at_the_joints(net_file: Path) -> None:
 def test_a_feature_with_it_survives_json(net_file: Path) -> None:
     feature = KeyPoints(estimator=WHOLE, weights=net_file)
     assert from_plain(KeyPoints, to_plain(feature)) == feature
+
+
+@dataclass(frozen=True, kw_only=True)
+class DotsConfig:
+    """One linear classifier of key points."""
+
+    members: tuple[Member, ...]
+    fusion: AnyFusion = Equal()  # noqa: RUF009
+
+
+class Dots(EnsembleSystem[DotsConfig]):
+    """A system for tests."""
+
+    number: ClassVar[int] = 5
+    config_class: ClassVar[type[Any]] = DotsConfig
+
+
+def test_a_saved_system_carries_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (members, sequences):
+        monkeypatch.setattr(module, "extract", partial(extract, workers=0))
+    net = write_net(tmp_path / "brightest.onnx")
+    made = []
+    for i in range(12):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[24:40, (x := (10, 70)[i % 2] + i) : x + 16] = 255
+        write_video(tmp_path / f"v{i}.mp4", [picture] * 10, fps=10)
+        video = Video(
+            video_id=f"v{i}", duration=1.0, subset=("training", "testing")[i // 8], path=tmp_path / f"v{i}.mp4"
+        )
+        made.append(Annotation(video=video, instances=(Instance((0.0, 1.0), ("left", "right")[i % 2]),)))
+    dataset, store = Dataset(name="dots", annotations=tuple(made), trimmed=True), FeatureStore(tmp_path / "store")
+    source = SequenceSource(rows=KeyPoints(estimator=WHOLE, weights=net, every=2))
+    system = Dots(
+        DotsConfig(members=(Member(name="dots", classifier=VectorClassifier(vector=VideoVector(source=source))),))
+    )
+    system.fit(dataset, store=store, run=Run(device="cpu", loaders=0))
+    part = dataset.subset("testing")
+    said = list(system.predict(part.videos, store=store))
+    assert [one.classes.best(1)[0][0] for one in said if one.classes] == [a.labels[0] for a in part.annotations]
+    system.save(tmp_path / "saved")
+    content = net.read_bytes()
+    net.unlink()
+    loaded = Dots.load((tmp_path / "saved").rename(tmp_path / "moved"))
+    assert (tmp_path / "moved" / "given-0.onnx").read_bytes() == content
+    assert list(loaded.predict(part.videos, store=FeatureStore(tmp_path / "empty"))) == said
 
 
 def test_bad_files_are_one_line(tmp_path: Path, net_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

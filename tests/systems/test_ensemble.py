@@ -19,7 +19,7 @@ from untrimmed.features import members as of_members
 from untrimmed.features import sequences as of_sequences
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.feature import Feature, FeatureSequence, Measurement, Rows
-from untrimmed.features.given_files import given_files, with_given_files
+from untrimmed.features.given_files import given_files, kept_names, with_kept_files
 from untrimmed.features.images import RgbImages
 from untrimmed.features.learned import StreamFeature
 from untrimmed.features.members import Member, fit_members
@@ -236,9 +236,10 @@ class Holder:
 
 
 def test_given_files_are_those_of_features_alone() -> None:
-    first, second = Path("a"), Path("b")
+    first, second = Path("a.safetensors"), Path("b.onnx")
     config = Holder((Learnt(weights=first), Learnt(), Learnt(weights=second), Learnt(weights=first)), Path("c"))
     assert given_files(config) == [first, second]
-    moved = with_given_files(config, {first: Path("x")})
-    assert given_files(moved) == [Path("x"), second]
+    assert kept_names(config) == {"given-0.safetensors": first, "given-1.onnx": second}
+    moved = with_kept_files(config, Path("x"))
+    assert given_files(moved) == [Path("x/given-0.safetensors"), Path("x/given-1.onnx")]
     assert moved.weights == Path("c")

@@ -22,8 +22,14 @@ def given_files(config: Any) -> list[Path]:
     return list(dict.fromkeys(path for path in weights if isinstance(path, Path)))
 
 
-def with_given_files(config: C, files: Mapping[Path, Path]) -> C:
-    """The configuration with the weights of its features taken from other files."""
+def kept_names(config: Any) -> dict[str, Path]:
+    """What a saved system calls its copy of each given file: given-0.safetensors, given-1.onnx ..."""
+    return {f"given-{number}{path.suffix}": path for number, path in enumerate(given_files(config))}
+
+
+def with_kept_files(config: C, folder: Path) -> C:
+    """The configuration with the weights of its features taken from the copies in a saved system's folder."""
+    files = {path: folder / name for name, path in kept_names(config).items()}
 
     def moved(part: Any) -> Any:
         weights: Any = getattr(part, "weights", None) if isinstance(part, Feature) else None

@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from untrimmed.features.feature import Feature
-from untrimmed.features.given_files import given_files, with_given_files
+from untrimmed.features.given_files import kept_names, with_kept_files
 from untrimmed.features.members import Member, Members, fit_members, restore_members
 from untrimmed.features.store import FeatureStore
 from untrimmed.features.vectors import class_members
@@ -104,25 +103,21 @@ class EnsembleSystem(System[C]):
     def _write(self, folder: Path, *, tables: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> None:
         members = self._trained()
         assert self._fusion is not None
-        files = given_files(self.config)
-        given = {f"given-{number}": load_file(path) for number, path in enumerate(files)}
-        about = {"labels": list(self._labels), "given": [str(path) for path in files], **extra}
+        about = {"labels": list(self._labels), **extra}
         about["fused"] = type(self._fusion.fusion).__name__
         save_system(
             folder,
             system=type(self).__name__,
             config=self.config,
-            tensors={**members.tables(), **self._fusion.tables(), **given, **tables},
+            tensors={**members.tables(), **self._fusion.tables(), **tables},
+            files=kept_names(self.config),
             extra=about,
         )
 
     @classmethod
     def _read(cls, folder: Path) -> tuple[Self, dict[str, Any], dict[str, dict[str, Tensor]]]:
         config, extra, tables = load_system(folder, system=cls.__name__, config_class=cls.config_class)
-        files = given_files(config)
-        config = with_given_files(
-            config, {path: folder / f"given-{number}.safetensors" for number, path in enumerate(files)}
-        )
+        config = with_kept_files(config, folder)
         system = cls(config)
         system._labels = labels_of(extra, where=folder / "config.json")
         system._members = restore_members(config.members, tables, folder=folder, classes=len(system._labels))

@@ -2,9 +2,11 @@
 
 config.json          {"format": 1, "system": class name, "version": ..., "config": {...}, "extra": {...}}
 NAME.safetensors     the weights of the net called NAME
+given-N.SUFFIX       copies of files that the features' nets were given, as they were (features.given_files)
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +34,7 @@ def save_system(
     config: Any,
     modules: Mapping[str, nn.Module] | None = None,
     tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+    files: Mapping[str, Path] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a trained system.
@@ -42,6 +45,7 @@ def save_system(
         config: its frozen dataclass.
         modules: nets by name; their state_dict is written.
         tensors: further tables of tensors by name, for what is no net.
+        files: files to copy, by the names they get.
         extra: JSON values: class labels, vocabularies, thresholds that were learnt.
 
     Raises:
@@ -56,6 +60,8 @@ def save_system(
     for name in tables:
         _check_name(name)
     with replacing_folder(folder) as part:
+        for name, path in (files or {}).items():
+            shutil.copyfile(path, part / name)
         for name, table in tables.items():
             plain = {key: value.detach().cpu().clone().contiguous() for key, value in table.items()}
             save_file(plain, part / f"{name}.safetensors")

@@ -39,13 +39,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from safetensors.torch import load_file
-
 from untrimmed.features import laptop_streams
 from untrimmed.features.clip_sets import Augmentation, Sampling, TestViews
 from untrimmed.features.dense_pose import DensePose
 from untrimmed.features.feature import Feature
-from untrimmed.features.given_files import given_files, with_given_files
+from untrimmed.features.given_files import kept_names, with_kept_files
 from untrimmed.features.images import FlowImages, RgbImages
 from untrimmed.features.learned import StreamFeature
 from untrimmed.features.sequences import SequenceSource
@@ -133,13 +131,13 @@ class SsnDensePose(System[SsnDensePoseConfig]):
 
     def save(self, folder: Path) -> None:
         """Configuration, labels, the weights of all nets, and those of the given dense pose net."""
-        structured, files = self._fitted(), given_files(self.config)
-        given = {f"given-{number}": load_file(path) for number, path in enumerate(files)}
+        structured = self._fitted()
         save_system(
             folder,
             system=type(self).__name__,
             config=self.config,
-            tensors={**structured.tables(), **given},
+            tensors=structured.tables(),
+            files=kept_names(self.config),
             extra={"labels": list(structured.labels)},
         )
 
@@ -147,8 +145,7 @@ class SsnDensePose(System[SsnDensePoseConfig]):
     def load(cls, folder: Path) -> Self:
         """The system that save wrote; its features take their nets' weights from the folder."""
         config, extra, tables = load_system(folder, system=cls.__name__, config_class=SsnDensePoseConfig)
-        files = {path: folder / f"given-{number}.safetensors" for number, path in enumerate(given_files(config))}
-        config = with_given_files(config, files)
+        config = with_kept_files(config, folder)
         system = cls(config)
         labels = labels_of(extra, where=folder / "config.json")
         system._structured = restore_structured(config.localization, labels, tables, folder=folder)
